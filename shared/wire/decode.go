@@ -3,13 +3,13 @@ package wire
 // DecodeHello decodes the first frame to a client.
 func DecodeHello(frame []byte) (*Hello, error) {
 	m := &Hello{}
-	return m, decodeAs(frame, CmdHello, m)
+	return whole(m, decodeAs(frame, CmdHello, m))
 }
 
 // DecodeOpen decodes the first frame to the server.
 func DecodeOpen(frame []byte) (*Open, error) {
 	m := &Open{}
-	return m, decodeAs(frame, CmdOpen, m)
+	return whole(m, decodeAs(frame, CmdOpen, m))
 }
 
 // DecodeRequest decodes a later frame to the server: any request but open.
@@ -22,7 +22,7 @@ func DecodeRequest(frame []byte) (Request, error) {
 	if m == nil {
 		return nil, malformed("cmdType is not that of a request")
 	}
-	return m, f.decode(m.fields())
+	return whole(m, f.decode(m.fields()))
 }
 
 func newRequest(c Cmd) Request {
@@ -52,7 +52,7 @@ func DecodeOpenReply(frame []byte) (*OpenOK, error) {
 		return nil, ErrRefused
 	}
 	m := &OpenOK{}
-	return m, decodeAs(frame, CmdOpen, m)
+	return whole(m, decodeAs(frame, CmdOpen, m))
 }
 
 // DecodeServer decodes a later frame to the client: a Reply or a Notice.
@@ -74,7 +74,16 @@ func DecodeServer(frame []byte) (Message, error) {
 		}
 		m = r
 	}
-	return m, f.decode(m.fields())
+	return whole(m, f.decode(m.fields()))
+}
+
+// whole returns m, or nothing of it if it was refused half way.
+func whole[M any](m M, err error) (M, error) {
+	if err != nil {
+		var nothing M
+		return nothing, err
+	}
+	return m, nil
 }
 
 // newReply chooses the reply's form by cmdType and rv.

@@ -171,7 +171,7 @@ func writeDoc(write func(d *docWriter)) ([]byte, error) {
 	defer msgpack.PutEncoder(d.enc)
 	d.enc.Reset(&d.buf)
 	write(d)
-	return d.buf.Bytes(), d.err
+	return whole(d.buf.Bytes(), d.err)
 }
 
 func (d *docWriter) put(err error) {

@@ -124,7 +124,7 @@ func encode(fields []field) ([]byte, error) {
 			err = enc.EncodeString(hex.EncodeToString(f.fixed))
 		}
 	}
-	return buf.Bytes(), err
+	return whole(buf.Bytes(), err)
 }
 
 // nonNil keeps the library from writing nil for an empty byte string.

@@ -34,8 +34,8 @@ type scanner struct {
 }
 
 // header reads one header. For text, bin, array and map, size is the declared
-// length, which for text and bin is there; for integers and bools it is 0 and
-// the value has been passed over.
+// length, which is at most what is left of b; for integers and bools it is 0
+// and the value has been passed over.
 func (s *scanner) header() (k kind, size int, err error) {
 	if s.pos >= len(s.b) {
 		return kindNone, 0, malformed("it ends in the middle")
@@ -46,11 +46,11 @@ func (s *scanner) header() (k kind, size int, err error) {
 	case c <= 0x7f:
 		return kindUint, 0, nil
 	case c <= 0x8f:
-		return kindMap, int(c & 0x0f), nil
+		return s.sized(kindMap, uint64(c&0x0f))
 	case c <= 0x9f:
-		return kindArray, int(c & 0x0f), nil
+		return s.sized(kindArray, uint64(c&0x0f))
 	case c <= 0xbf:
-		return s.sized(kindText, int(c&0x1f))
+		return s.sized(kindText, uint64(c&0x1f))
 	case c >= 0xe0:
 		return kindNegative, 0, nil
 	}
@@ -94,16 +94,16 @@ func (s *scanner) long(k kind, width int) (kind, int, error) {
 	var wide [8]byte
 	copy(wide[8-width:], s.b[s.pos:])
 	s.pos += width
-	return s.sized(k, int(binary.BigEndian.Uint64(wide[:])))
+	return s.sized(k, binary.BigEndian.Uint64(wide[:]))
 }
 
-// sized checks that a length of bytes is there; lengths of containers are
-// checked where their elements are counted.
-func (s *scanner) sized(k kind, size int) (kind, int, error) {
-	if (k == kindText || k == kindBin) && size > len(s.b)-s.pos {
+// sized checks that a length is there; an element of a container has at least
+// one byte.
+func (s *scanner) sized(k kind, size uint64) (kind, int, error) {
+	if size > uint64(len(s.b)-s.pos) {
 		return kindNone, 0, malformed("a length goes beyond its end")
 	}
-	return k, size, nil
+	return k, int(size), nil
 }
 
 // spend counts n elements of a container.

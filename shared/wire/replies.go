@@ -26,7 +26,7 @@ type NegotiateOK struct {
 	R2       [SizeRandom]byte
 	Share    [SizeShareS]byte // ML-KEM ciphertext 1088 ‖ X25519 32
 	Lifetime uint64           // seconds
-	Confirm  [SizeConfirm]byte
+	Confirm  MAC
 }
 
 func (*NegotiateOK) Cmd() Cmd          { return CmdNegotiate }
@@ -39,7 +39,7 @@ func (m *NegotiateOK) body() []field {
 // VerifyOK is the server's proof that it holds the same key.
 type VerifyOK struct {
 	ReplyHead
-	Confirm [SizeConfirm]byte
+	Confirm MAC
 	State   State
 }
 

@@ -44,7 +44,7 @@ func (m *Negotiate) body() []field {
 type Verify struct {
 	RequestHead
 	Seckeyid uint64
-	Confirm  [SizeConfirm]byte
+	Confirm  MAC
 }
 
 func (*Verify) Cmd() Cmd          { return CmdVerify }

@@ -27,7 +27,7 @@ const (
 	tokenPrefix = "hufu1_"
 	tokenLabel  = "hufu1 token"
 	maxURL      = 255
-	maxToken    = 1024 // characters; the longest possible one has 602
+	maxToken    = 1024 // characters; the longest possible one has 502
 )
 
 var tokenAlphabet = base64.RawURLEncoding.Strict()
@@ -90,7 +90,11 @@ func parseToken(b []byte) (*Token, error) {
 	}
 	t := &Token{URL: string(part[0]), ServerID: string(part[1]), ClientID: string(part[2]),
 		Role: Role(role), Epoch: binary.BigEndian.Uint64(part[4]), Secret: Secret(part[5])}
-	return t, t.check()
+	if err := t.check(); err != nil {
+		t.Secret.Zero()
+		return nil, err
+	}
+	return t, nil
 }
 
 // cutLP takes LP(x) from the front of b.
@@ -130,7 +134,7 @@ func ValidURL(s string) bool {
 		}
 	}
 	host, _, _ := strings.Cut(rest, "/")
-	if len(s) > maxURL || host == "" || strings.HasSuffix(s, "/") || strings.ContainsAny(rest, "?#@\\\"<>`{}|^") {
+	if len(s) > maxURL || host == "" || host[0] == ':' || strings.HasSuffix(s, "/") || strings.ContainsAny(rest, "?#@\\\"<>`{}|^") {
 		return false
 	}
 	for i := range len(s) {

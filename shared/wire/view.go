@@ -40,6 +40,7 @@ func DecodeFilter(b []byte) (*Filter, error) {
 	if len(b) == 0 {
 		return f, nil
 	}
+	never := false // nothing lies before to: 0
 	err := readDoc(b, func(d *docReader) {
 		d.object(nil, func(key string) bool {
 			switch key {
@@ -49,6 +50,7 @@ func DecodeFilter(b []byte) (*Filter, error) {
 				f.From = d.uint(0, MaxInteger)
 			case "to":
 				f.To = d.uint(0, MaxInteger)
+				never = f.To == 0
 			case "states":
 				f.Bounded = true
 				d.list(func() { f.States = append(f.States, State(d.uint(1, uint64(StateRevoked)))) })
@@ -58,7 +60,10 @@ func DecodeFilter(b []byte) (*Filter, error) {
 			return true
 		})
 	})
-	return f, err
+	if never {
+		f.Bounded, f.States = true, nil
+	}
+	return whole(f, err)
 }
 
 // Row is one key of the history. Times are milliseconds since 1970 UTC; 0
@@ -85,42 +90,40 @@ type Fingerprint [8]byte
 
 func (f Fingerprint) String() string { return hex.EncodeToString(f[:]) }
 
-// EncodePage encodes as many whole rows as fit a reply, in order, and tells how many.
+// EncodePage encodes as many whole rows as fit a reply, in order, and no fewer
+// than one if there is one; n tells how many.
 func EncodePage(rows []Row) (page []byte, n int, err error) {
-	if page, err = encodeRows(rows); err != nil {
-		return nil, 0, err
-	}
-	if n = len(rows); len(page) <= MaxDocReply && n <= maxRows {
-		return page, n, nil
-	}
-	// Rows are of like size: take a share that fits for sure, and no fewer than one.
-	n = max(1, min(maxRows, n*MaxDocReply/len(page)-1))
-	for {
-		if page, err = encodeRows(rows[:n]); err != nil || len(page) <= MaxDocReply || n == 1 {
-			return page, n, err
+	var body []byte
+	for n < min(len(rows), maxRows) {
+		row, err := writeDoc(rows[n].write)
+		if err != nil {
+			return nil, 0, err
 		}
-		n--
+		if n > 0 && pageHead+len(body)+len(row) > MaxDocReply {
+			break
+		}
+		body = append(body, row...)
+		n++
 	}
-}
-
-// maxRows keeps a page below the element limit: 14 for a row with all it may
-// have, 1 for the list.
-const maxRows = (docElements - 1) / 14
-
-func encodeRows(rows []Row) ([]byte, error) {
-	return writeDoc(func(d *docWriter) {
+	head, err := writeDoc(func(d *docWriter) {
 		d.open(1)
 		d.key("rows")
-		d.array(len(rows))
-		for i := range rows {
-			rows[i].write(d)
-		}
+		d.array(n)
 	})
+	return append(head, body...), n, err
 }
 
+const (
+	// pageHead is what stands before the rows, at most: a map, its key, a list.
+	pageHead = 1 + 5 + 3
+	// maxRows keeps a page below the element limit: 14 for a row with all it
+	// may have, 1 for the list.
+	maxRows = (docElements - 1) / 14
+)
+
 func (r *Row) write(d *docWriter) {
-	ended := r.State >= StateRetired
-	d.open(7 + count(r.Verified != 0, r.Retired != 0, r.Ended != 0, ended, r.By != "", r.Receipt != 0))
+	reasoned := r.State >= StateRetired || r.Reason != 0
+	d.open(7 + count(r.Verified != 0, r.Retired != 0, r.Ended != 0, reasoned, r.By != "", r.Receipt != 0))
 	d.number("n", r.N)
 	d.string("outlet", r.Outlet)
 	d.number("seckeyid", r.Seckeyid)
@@ -130,7 +133,7 @@ func (r *Row) write(d *docWriter) {
 	d.optional("retired", r.Retired)
 	d.number("expires", r.Expires)
 	d.optional("ended", r.Ended)
-	if ended {
+	if reasoned {
 		d.number("reason", uint64(r.Reason))
 	}
 	if r.By != "" {
@@ -156,7 +159,7 @@ func DecodePage(b []byte) ([]Row, error) {
 			return true
 		})
 	})
-	return rows, err
+	return whole(rows, err)
 }
 
 func (r *Row) read(d *docReader) {
