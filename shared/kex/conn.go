@@ -16,6 +16,7 @@ type Identity struct {
 // LongTerm is what both ends derive from the secret of one epoch: k_auth and
 // k_mix. A client keeps these two, not the secret, while it means to reconnect.
 type LongTerm struct {
+	hidden
 	id        Identity
 	auth, mix secretBytes
 }
@@ -47,6 +48,7 @@ func (l *LongTerm) Zero() {
 // Conn is the key schedule's state of one connection. It is used by one
 // goroutine at a time.
 type Conn struct {
+	hidden
 	id       Identity
 	th0      [sha256.Size]byte
 	c2s, s2c secretBytes

@@ -26,6 +26,7 @@ var encapsulate = (*mlkem.EncapsulationKey768).Encapsulate
 
 // Initiator is a client's half of one exchange, from its offer to the reply.
 type Initiator struct {
+	hidden
 	r1    [wire.SizeRandom]byte
 	kem   *mlkem.DecapsulationKey768
 	ecdh  *ecdh.PrivateKey
@@ -81,6 +82,7 @@ func (i *Initiator) Accept(c *Conn, q uint64, ok *wire.NegotiateOK) (*Agreed, er
 // Response is the server's asymmetric work for one negotiate: all that can be
 // done before the key has a number.
 type Response struct {
+	hidden
 	z     []byte
 	r2    [wire.SizeRandom]byte
 	share [wire.SizeShareS]byte

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
-	"log/slog"
 
 	"hufu/shared/wire"
 )
@@ -16,15 +15,21 @@ import (
 
 const keySize = 32
 
+// hidden makes that of whatever embeds it nothing is printed, logged or
+// marshalled. fmt reaches past it where a value stands in an unexported field
+// of a struct that is printed: hold keys by pointer there.
+type hidden struct{}
+
+func (hidden) String() string               { return "[redacted]" }
+func (hidden) Format(f fmt.State, _ rune)   { fmt.Fprint(f, "[redacted]") }
+func (hidden) MarshalText() ([]byte, error) { return []byte("[redacted]"), nil }
+
 // secretBytes is 32 bytes that are never printed.
 type secretBytes struct {
+	hidden
 	_ [0]func() // not comparable: use constant time
 	b [keySize]byte
 }
-
-func (secretBytes) String() string                { return "[redacted]" }
-func (secretBytes) Format(f fmt.State, verb rune) { fmt.Fprint(f, "[redacted]") }
-func (secretBytes) LogValue() slog.Value          { return slog.StringValue("[redacted]") }
 
 // Zero wipes the key, as far as Go can: copies that the runtime made stay.
 func (s *secretBytes) Zero() { clear(s.b[:]) }
@@ -50,6 +55,7 @@ func (k *Key) Equal(other *Key) bool { return subtle.ConstantTimeCompare(k.b[:],
 
 // ConfirmKeys are k_cc and k_sc, by which either end proves later that it holds the key.
 type ConfirmKeys struct {
+	hidden
 	client, server secretBytes
 }
 
@@ -80,6 +86,7 @@ type SealKey struct{ secretBytes }
 
 // Held is what both ends keep of an agreed key: key ‖ k_cc ‖ k_sc.
 type Held struct {
+	hidden
 	Key     Key
 	Confirm ConfirmKeys
 }
