@@ -1,0 +1,45 @@
+package keyservice
+
+import (
+	"context"
+	"time"
+)
+
+const sweepPage = 256
+
+// sweep ends keys in time. Several servers may do so at once: each change is
+// decided over what the others have committed.
+func (s *Service) sweep(ctx context.Context) {
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if err := s.settle(ctx); err != nil && ctx.Err() == nil {
+			s.cfg.Log.Warn("keys whose end has passed cannot be ended; trying again", "error", err)
+		}
+	}
+}
+
+// settle applies every end that has passed.
+func (s *Service) settle(ctx context.Context) error {
+	for {
+		due, err := s.store.Due(ctx, s.now(), sweepPage)
+		if err != nil {
+			return s.storeError("", err)
+		}
+		for _, outlet := range due {
+			// The ends are applied before the change decides, which has nothing to add.
+			err := s.change(ctx, outlet, 0, func(*Ledger, time.Time) error { return nil })
+			if err != nil {
+				return err
+			}
+		}
+		if len(due) < sweepPage {
+			return nil
+		}
+	}
+}

@@ -1,0 +1,154 @@
+package keyservice
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"hufu/shared/wire"
+)
+
+// Enrolment is what an open is checked against.
+type Enrolment struct {
+	Secret wire.Secret // zero it when the connection's keys are derived
+	Role   wire.Role
+	Known  bool // false: not enrolled, disabled or wrong epoch, and Secret is a dummy
+	Unused bool // no open under this epoch has succeeded yet
+}
+
+// Lookup finds the secret of a client's epoch. Whoever is not enrolled, is
+// disabled or names another epoch gets a dummy secret by the same path. An
+// error says that the store cannot answer for any id.
+func (s *Service) Lookup(ctx context.Context, clientID string, epoch uint64) (*Enrolment, error) {
+	o, secrets, err := s.store.Outlet(ctx, clientID)
+	if err != nil && !errors.Is(err, ErrNoOutlet) {
+		return nil, s.storeError(clientID, err)
+	}
+	e := &Enrolment{Role: o.Role, Secret: s.dummySecret(clientID)}
+	for i := range secrets {
+		if uint64(secrets[i].Epoch) != epoch || o.Disabled {
+			continue
+		}
+		secret, err := s.openSecret(&o, &secrets[i])
+		if err != nil {
+			s.cfg.Log.Error("open failed: the secret's seal does not open; check the key ring", "outlet", clientID, "error", err)
+			return nil, wire.CodeInternal
+		}
+		e.Secret, e.Known, e.Unused = secret, true, secrets[i].FirstUsedAt.IsZero()
+	}
+	return e, nil
+}
+
+// dummySecret is HMAC(dummy_key, clientId).
+func (s *Service) dummySecret(clientID string) wire.Secret {
+	h := hmac.New(sha256.New, s.dummy[:])
+	h.Write([]byte(clientID))
+	return wire.Secret(h.Sum(nil))
+}
+
+// Opened is called when a client's open has been authenticated. It records the
+// first use of the epoch, and refuses those who have been disabled meanwhile.
+func (s *Service) Opened(ctx context.Context, clientID string, epoch uint64) error {
+	return s.change(ctx, clientID, 0, func(l *Ledger, now time.Time) error {
+		if l.Outlet == nil || l.Outlet.Disabled {
+			return wire.CodeNotPermitted
+		}
+		for _, secret := range l.Secrets {
+			if uint64(secret.Epoch) != epoch {
+				continue
+			}
+			if secret.FirstUsedAt.IsZero() {
+				secret.FirstUsedAt = now
+				l.Writes.UsedSecrets = append(l.Writes.UsedSecrets, secret)
+				l.note(ChangeRow{At: now, Kind: KindOpened, Outlet: clientID, By: clientID, Note: fmt.Sprintf("epoch %d", epoch)})
+			}
+			return nil
+		}
+		return wire.CodeNotPermitted
+	})
+}
+
+// Enrol makes a new outlet, operator or auditor and returns its token, which
+// is kept nowhere. ErrExists refuses an id that is there.
+func (s *Service) Enrol(ctx context.Context, id string, role wire.Role) (*wire.Token, error) {
+	if !wire.ValidID(id) {
+		return nil, fmt.Errorf("keyservice: %q is not an identifier: 1 to %d characters of A-Z a-z 0-9 . _ -", id, wire.MaxID)
+	}
+	t, err := s.newToken(id, role, 1)
+	if err != nil {
+		return nil, err
+	}
+	err = s.change(ctx, id, 0, func(l *Ledger, now time.Time) error {
+		if l.Outlet != nil {
+			return ErrExists
+		}
+		o := Outlet{ID: id, Role: role, EnrolledAt: now, LastEpoch: uint32(t.Epoch)}
+		secret, err := s.sealSecret(&o, t, now)
+		if err != nil {
+			return err
+		}
+		l.enrol(o, secret)
+		l.note(ChangeRow{At: now, Kind: KindEnrolled, Outlet: id, Note: role.String()})
+		return nil
+	})
+	if err != nil {
+		t.Secret.Zero()
+		return nil, err
+	}
+	return t, nil
+}
+
+// SetDisabled disables or enables a client; disabling closes its connections
+// and changes no key. ErrNoOutlet refuses an unknown id.
+func (s *Service) SetDisabled(ctx context.Context, id string, disabled bool) error {
+	return s.change(ctx, id, 0, func(l *Ledger, now time.Time) error {
+		if l.Outlet == nil {
+			return ErrNoOutlet
+		}
+		if l.Outlet.Disabled == disabled {
+			return nil
+		}
+		l.Outlet.Disabled = disabled
+		l.Writes.SetOutlet = true
+		kind := KindEnabled
+		if disabled {
+			kind = KindDisabled
+		}
+		l.note(ChangeRow{At: now, Kind: kind, Outlet: id})
+		return nil
+	})
+}
+
+func (s *Service) newToken(id string, role wire.Role, epoch uint64) (*wire.Token, error) {
+	t := &wire.Token{URL: s.cfg.URL, ServerID: s.cfg.ServerID, ClientID: id, Role: role, Epoch: epoch}
+	if _, err := io.ReadFull(s.cfg.Random, t.Secret[:]); err != nil {
+		return nil, fmt.Errorf("keyservice: no randomness: %w", err)
+	}
+	return t, nil
+}
+
+func (s *Service) sealSecret(o *Outlet, t *wire.Token, now time.Time) (Secret, error) {
+	sealed, err := s.sealer.Seal(t.Secret[:], s.secretAD(o, t.Epoch))
+	return Secret{Epoch: uint32(t.Epoch), Sealed: sealed, CreatedAt: now}, err
+}
+
+func (s *Service) openSecret(o *Outlet, sealed *Secret) (secret wire.Secret, err error) {
+	plain, err := s.sealer.Open(sealed.Sealed, s.secretAD(o, uint64(sealed.Epoch)))
+	if err != nil {
+		return secret, err
+	}
+	defer clear(plain)
+	if len(plain) != len(secret) {
+		return secret, fmt.Errorf("keyservice: a secret has %d bytes, not %d", len(secret), len(plain))
+	}
+	return wire.Secret(plain), nil
+}
+
+// secretAD binds a sealed secret to its row (§9).
+func (s *Service) secretAD(o *Outlet, epoch uint64) []byte {
+	return wire.NewE("hufu1 row secret").Text(s.cfg.ServerID).Text(o.ID).Uint(epoch).Uint(uint64(o.Role)).Sum()
+}

@@ -1,0 +1,75 @@
+package keyservice
+
+import (
+	"context"
+	"time"
+)
+
+const followPage = 500
+
+// follow reads the change table, whoever wrote it, and tells the listeners. It
+// wakes when this process has made a change and looks every followEvery for
+// those of others.
+func (s *Service) follow(ctx context.Context) {
+	f := follower{service: s, told: make(map[uint64]bool)}
+	ticker := time.NewTicker(followEvery)
+	defer ticker.Stop()
+	for {
+		if err := f.step(ctx); err != nil && ctx.Err() == nil {
+			s.cfg.Log.Warn("changes cannot be read; trying again", "error", err)
+			f.wait(ctx, time.Second)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.kick:
+		case <-ticker.C:
+		}
+	}
+}
+
+// follower remembers how far the change table has been read.
+type follower struct {
+	service *Service
+	begun   bool
+	at      Position
+	told    map[uint64]bool // numbers beyond at that have been told
+}
+
+// step tells of all that is visible now.
+func (f *follower) step(ctx context.Context) error {
+	if !f.begun {
+		head, err := f.service.store.Head(ctx)
+		if err != nil {
+			return err
+		}
+		f.at, f.begun = head, true
+	}
+	for {
+		rows, safe, err := f.service.store.Changes(ctx, f.at, followPage)
+		if err != nil {
+			return err
+		}
+		beyond := make(map[uint64]bool)
+		for _, row := range rows {
+			if !f.told[row.N] {
+				f.service.hub.tell(row)
+			}
+			beyond[row.N] = true
+		}
+		more := safe != f.at && len(rows) >= followPage
+		f.at, f.told = safe, beyond
+		if !more {
+			return nil
+		}
+	}
+}
+
+func (f *follower) wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
