@@ -1,0 +1,52 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+
+	"hufu/server/keyservice"
+)
+
+const selectChanges = `SELECT n, at, kind, outlet, seckeyid, state, reason, actor, note FROM change`
+
+// Changes implements keyservice.Store. There is one writer at a time, so that
+// numbers are in the order of commits and whatever is visible is safe.
+func (s *Store) Changes(ctx context.Context, after keyservice.Position, limit int) (
+	[]keyservice.ChangeRow, keyservice.Position, error) {
+	rows, err := list(ctx, s.readers, "changes", scanChange,
+		selectChanges+` WHERE n > ? ORDER BY n LIMIT ?`, num(after.N), limit)
+	if len(rows) > 0 {
+		after.N = rows[len(rows)-1].N
+	}
+	return rows, after, err
+}
+
+// Head implements keyservice.Store.
+func (s *Store) Head(ctx context.Context) (p keyservice.Position, err error) {
+	err = s.readers.QueryRowContext(ctx, `SELECT coalesce(max(n), 0) FROM change`).Scan(&p.N)
+	return p, failure("head", err)
+}
+
+// Events implements keyservice.Store.
+func (s *Store) Events(ctx context.Context, q keyservice.EventQuery) ([]keyservice.ChangeRow, error) {
+	w := &where{}
+	if q.Outlet != "" {
+		w.and(`outlet = ?`, q.Outlet)
+	}
+	if q.BeforeN != 0 {
+		w.and(`n < ?`, num(q.BeforeN))
+	}
+	w.between(`at`, q.From, q.To)
+	if q.Kinds != nil {
+		w.and(`kind IN (`+marks(len(q.Kinds))+`)`, anys(q.Kinds)...)
+	}
+	return list(ctx, s.readers, "events", scanChange,
+		selectChanges+w.String()+` ORDER BY n DESC LIMIT ?`, append(w.args, q.Limit)...)
+}
+
+func scanChange(scan func(...any) error) (c keyservice.ChangeRow, err error) {
+	var at sql.NullInt64
+	err = scan(&c.N, &at, &c.Kind, &c.Outlet, &c.Seckeyid, &c.State, &c.Reason, &c.By, &c.Note)
+	c.At = timeOf(at)
+	return c, err
+}

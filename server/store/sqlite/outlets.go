@@ -1,0 +1,115 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"time"
+
+	"hufu/server/keyservice"
+	"hufu/shared/wire"
+)
+
+// Outlet implements keyservice.Store. Both reads are of one snapshot.
+func (s *Store) Outlet(ctx context.Context, id string) (o keyservice.Outlet, secrets []keyservice.Secret, err error) {
+	tx, err := s.readers.BeginTx(ctx, nil)
+	if err != nil {
+		return o, nil, failure("outlet", err)
+	}
+	defer tx.Rollback()
+	found := false
+	rows, err := tx.QueryContext(ctx, selectOutlet+` WHERE id = ?`, id)
+	err = each(rows, err, func(scan func(...any) error) (err error) {
+		found = true
+		o, err = scanOutlet(scan)
+		return err
+	})
+	if err != nil {
+		return o, nil, failure("outlet", err)
+	}
+	if !found {
+		return o, nil, keyservice.ErrNoOutlet
+	}
+	rows, err = tx.QueryContext(ctx, selectSecrets, id)
+	err = each(rows, err, func(scan func(...any) error) error {
+		x, err := scanSecret(scan)
+		secrets = append(secrets, x)
+		return err
+	})
+	return o, secrets, failure("outlet", err)
+}
+
+// Outlets implements keyservice.Store.
+func (s *Store) Outlets(ctx context.Context, q keyservice.OutletQuery) ([]keyservice.Outlet, error) {
+	if q.Contains != "" && !wire.ValidID(q.Contains) {
+		return nil, nil // a part of an id has the form of one
+	}
+	w := &where{}
+	w.and(`id > ?`, q.After)
+	if q.Contains != "" {
+		w.and(`instr(lower(id), lower(?)) > 0`, q.Contains)
+	}
+	if q.Roles != nil {
+		w.and(`role IN (`+marks(len(q.Roles))+`)`, anys(q.Roles)...)
+	}
+	return list(ctx, s.readers, "outlets", scanOutlet,
+		selectOutlet+w.String()+` ORDER BY id LIMIT ?`, append(w.args, q.Limit)...)
+}
+
+// Due implements keyservice.Store.
+func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
+	return list(ctx, s.readers, "due", scanOne[string],
+		`SELECT DISTINCT outlet FROM sealed_key WHERE ends_at <= ? ORDER BY outlet LIMIT ?`, now.UnixMilli(), limit)
+}
+
+// list collects the rows of a query.
+func list[T any](ctx context.Context, db *sql.DB, doing string, read func(scan func(...any) error) (T, error),
+	query string, args ...any) (all []T, err error) {
+	rows, err := db.QueryContext(ctx, query, args...)
+	err = each(rows, err, func(scan func(...any) error) error {
+		v, err := read(scan)
+		all = append(all, v)
+		return err
+	})
+	if err != nil {
+		return nil, failure(doing, err)
+	}
+	return all, nil
+}
+
+func scanOne[T any](scan func(...any) error) (v T, err error) {
+	err = scan(&v)
+	return v, err
+}
+
+// where gathers the conditions of a query and their arguments.
+type where struct {
+	conds []string
+	args  []any
+}
+
+func (w *where) and(cond string, args ...any) {
+	w.conds = append(w.conds, cond)
+	w.args = append(w.args, args...)
+}
+
+func (w *where) String() string {
+	if len(w.conds) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" WHERE %s", strings.Join(w.conds, " AND "))
+}
+
+// marks is the inside of an IN list of n values; an empty one selects nothing.
+func marks(n int) string {
+	return strings.TrimSuffix(strings.Repeat("?,", n), ",")
+}
+
+func anys[T any](values []T) []any {
+	all := make([]any, len(values))
+	for i, v := range values {
+		all[i] = v
+	}
+	return all
+}
