@@ -1,0 +1,62 @@
+package session
+
+import (
+	"errors"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// closeTooMany is the close code of a client's oldest connection when it opens
+// one more than it may have (§6).
+const closeTooMany websocket.StatusCode = 4001
+
+// closeSoon closes the session from another goroutine, after the reply that is
+// in flight. It does not block.
+func (x *session) closeSoon(code websocket.StatusCode, reason string) {
+	x.server.wg.Go(func() {
+		if x.code.CompareAndSwap(0, int64(code)) {
+			x.finishReply()
+			x.close(code, reason)
+		}
+	})
+}
+
+// finishReply waits until nobody writes. A session that has not yet opened
+// holds its outbox itself while it waits for the client, and has nothing to finish.
+func (x *session) finishReply() {
+	if x.opened.Load() {
+		x.out.hold()
+	}
+	x.out.close()
+}
+
+// end says why the session has ended, and closes if the peer has not.
+func (x *session) end(err error) {
+	x.out.close()
+	status := websocket.CloseStatus(err)
+	switch {
+	case x.code.Load() != 0:
+		x.log.Info("closed", "code", x.code.Load())
+	case errors.Is(err, errStore):
+		x.log.Warn("closed", "code", int(websocket.StatusTryAgainLater), "cause", err)
+		x.close(websocket.StatusTryAgainLater, "")
+	case errors.Is(err, errOpen), errors.Is(err, errProtocol):
+		x.log.Warn("closed", "code", int(websocket.StatusPolicyViolation), "cause", err)
+		x.close(websocket.StatusPolicyViolation, "")
+	case status != -1:
+		x.log.Info("closed by the client", "code", int(status))
+	default:
+		x.log.Info("connection lost", "cause", err)
+		x.conn.CloseNow()
+	}
+}
+
+// close sends the close frame, then reads and discards for up to 1 s (§8).
+func (x *session) close(code websocket.StatusCode, reason string) {
+	cut := time.AfterFunc(closeWithin, func() { x.conn.CloseNow() })
+	defer cut.Stop()
+	if err := x.conn.Close(code, reason); err != nil {
+		x.log.Debug("the close was not answered", "error", err)
+	}
+}

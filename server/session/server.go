@@ -1,0 +1,140 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"hufu/server/keyservice"
+)
+
+// Limits are those of §8 that an operator may want to change. Zero values take
+// the defaults.
+type Limits struct {
+	Waiting        int     // connections that are not yet open, in all: 2000
+	WaitingAddress int     // the same from one address: 50; negative: not limited
+	PerClient      int     // connections of one client: 4
+	NegotiateRate  float64 // negotiations of one client per second: 2
+	NegotiateBurst int     // and at once: 10
+}
+
+func (l *Limits) setDefaults() {
+	if l.Waiting == 0 {
+		l.Waiting = 2000
+	}
+	if l.WaitingAddress == 0 {
+		l.WaitingAddress = 50
+	}
+	if l.PerClient == 0 {
+		l.PerClient = 4
+	}
+	if l.NegotiateRate == 0 {
+		l.NegotiateRate = 2
+	}
+	if l.NegotiateBurst == 0 {
+		l.NegotiateBurst = 10
+	}
+}
+
+// Deadlines and intervals of §6 and §8.
+const (
+	openWithin    = 5 * time.Second
+	writeWithin   = 5 * time.Second
+	closeWithin   = time.Second
+	failureStep   = 50 * time.Millisecond
+	pingAfter     = 30 * time.Second
+	pushesWaiting = 1024 // more, and the connection is too slow to be told
+)
+
+// Server runs sessions. Shutdown ends it.
+type Server struct {
+	service *keyservice.Service
+	log     *slog.Logger
+	random  io.Reader
+	ctx     context.Context // what requests run under; it ends when Shutdown gives up waiting
+	cancel  context.CancelFunc
+
+	registry registry
+	waiting  waiting
+	rates    rates
+	next     atomic.Uint64
+	wg       sync.WaitGroup // every goroutine of every session
+
+	// MACFailures counts frames whose authCode was wrong.
+	MACFailures atomic.Uint64
+}
+
+// New makes a Server over the rules.
+func New(service *keyservice.Service, limits Limits, log *slog.Logger) *Server {
+	limits.setDefaults()
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Server{
+		service: service, log: log, random: rand.Reader, ctx: ctx, cancel: cancel,
+		registry: registry{perClient: limits.PerClient, sessions: make(map[*session]struct{}), clients: make(map[string][]*session)},
+		waiting:  waiting{max: limits.Waiting, perAddress: limits.WaitingAddress, addresses: make(map[string]int)},
+		rates:    newRates(limits.NegotiateRate, limits.NegotiateBurst),
+	}
+}
+
+// Admit counts a connection that is about to come from an address as not yet
+// open; shared says that many clients come from that address, and its own
+// limit is off. If it refuses, there are too many. Otherwise Serve must
+// follow, or release be called.
+func (s *Server) Admit(address string, shared bool) (release func(), ok bool) {
+	if !s.waiting.enter(address, shared) {
+		return nil, false
+	}
+	return sync.OnceFunc(func() { s.waiting.leave(address) }), true
+}
+
+// Serve runs a session in a goroutine of its own, detached from the handler
+// that accepted the connection. release is Admit's.
+func (s *Server) Serve(conn *websocket.Conn, address string, release func()) {
+	n := s.next.Add(1)
+	x := &session{
+		server: s, conn: conn, name: fmt.Sprintf("c%d", n), admitted: release,
+		log: s.log.With("conn", n, "peer", address),
+	}
+	if !s.registry.add(x, &s.wg) {
+		release()
+		conn.Close(websocket.StatusServiceRestart, "")
+		return
+	}
+	go func() {
+		defer s.wg.Done()
+		x.run(s.ctx)
+	}()
+}
+
+// Open tells how many sessions are open.
+func (s *Server) Open() int { return s.registry.open() }
+
+// Shutdown lets what is in flight finish, closes every session with 1012 and
+// waits for their goroutines. When ctx ends before, it cuts them off.
+func (s *Server) Shutdown(ctx context.Context) {
+	for _, x := range s.registry.drain() {
+		x.closeSoon(websocket.StatusServiceRestart, "the server restarts")
+	}
+	done := make(chan struct{})
+	go func() {
+		s.wg.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		for _, x := range s.registry.all() {
+			x.conn.CloseNow()
+		}
+		s.cancel()
+		<-done
+	}
+	s.cancel()
+}

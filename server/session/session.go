@@ -1,0 +1,210 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"hufu/server/keyservice"
+	"hufu/shared/wire"
+)
+
+// session is one connection: WAIT_OPEN → OPEN → CLOSED (§8). Its own goroutine
+// reads and answers; others only offer pushes and close.
+type session struct {
+	server   *Server
+	conn     *websocket.Conn
+	name     string
+	log      *slog.Logger
+	admitted func() // ends the counting as not yet open
+
+	peer keyservice.Peer
+	q    uint64 // of the last authentic request
+	p    uint64 // of the next message; whoever holds the outbox may use it
+	out  outbox
+
+	idle   *time.Timer  // closes after silence
+	ping   *time.Timer  // keeps the way through proxies open
+	opened atomic.Bool  // open ok and what follows it at once have gone out
+	code   atomic.Int64 // with which another goroutine closes; 0: none does
+}
+
+// errProtocol closes the connection with 1008 and no reply (§6, steps 1 to 5).
+var errProtocol = errors.New("session: protocol violation")
+
+func (x *session) run(ctx context.Context) {
+	defer x.server.registry.remove(x)
+	defer x.admitted()
+	x.out.init()
+	x.out.hold()            // until open ok and what follows it at once have gone out
+	x.conn.SetReadLimit(-1) // read has limits of its own, by order (§8)
+
+	cancel, err := x.open(ctx)
+	if cancel != nil {
+		defer cancel()
+	}
+	if err == nil {
+		x.admitted()
+		err = x.serve(ctx)
+	}
+	x.end(err)
+}
+
+// serve reads and answers requests until the connection ends.
+func (x *session) serve(ctx context.Context) error {
+	defer x.peer.Keys.Zero()
+	idle, _, _ := x.server.service.Terms()
+	x.idle = time.AfterFunc(idle, func() { x.closeSoon(websocket.StatusPolicyViolation, "idle") })
+	defer x.idle.Stop()
+	x.ping = time.AfterFunc(pingAfter, x.sendPing)
+	defer x.ping.Stop()
+	x.opened.Store(true)
+	if err := x.release(ctx); err != nil {
+		return err
+	}
+	for {
+		frame, done, err := x.read(ctx, wire.MaxRequest)
+		if err != nil {
+			return err
+		}
+		err = x.request(ctx, frame)
+		done()
+		if err != nil {
+			return err
+		}
+		x.idle.Reset(idle)
+	}
+}
+
+// request checks one frame and answers it.
+func (x *session) request(ctx context.Context, frame []byte) error {
+	m, err := wire.DecodeRequest(frame)
+	if err != nil {
+		return errors.Join(errProtocol, err)
+	}
+	if h := m.Head(); h.ClientID != x.peer.ClientID || h.ServerID != x.server.service.ServerID() {
+		return errors.Join(errProtocol, errors.New("session: the identifiers are not the opened ones"))
+	}
+	if !x.peer.Keys.CheckRequest(m) {
+		x.server.MACFailures.Add(1)
+		return errors.Join(errProtocol, errors.New("session: authCode is wrong"))
+	}
+	if m.Head().Q != x.q+1 {
+		return errors.Join(errProtocol, errors.New("session: q is not the next"))
+	}
+	x.q++
+	if !x.out.hold() {
+		return errClosed
+	}
+	if err := x.answer(ctx, m); err != nil {
+		return err
+	}
+	return x.release(ctx)
+}
+
+var errClosed = errors.New("session: closed")
+
+// read reads one binary message of at most limit bytes into a pooled buffer;
+// done gives it back.
+func (x *session) read(ctx context.Context, limit int) (frame []byte, done func(), err error) {
+	kind, r, err := x.conn.Reader(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if kind != websocket.MessageBinary {
+		return nil, nil, errors.Join(errProtocol, errors.New("session: a text frame"))
+	}
+	buf := buffers.Get().(*[wire.MaxRequest + 1]byte)
+	n, err := io.ReadFull(r, buf[:limit+1])
+	if err == nil {
+		buffers.Put(buf)
+		return nil, nil, errors.Join(errProtocol, errors.New("session: the frame is too long"))
+	}
+	if err != io.EOF && err != io.ErrUnexpectedEOF {
+		buffers.Put(buf)
+		return nil, nil, err
+	}
+	return buf[:n], func() { buffers.Put(buf) }, nil
+}
+
+var buffers = sync.Pool{New: func() any { return new([wire.MaxRequest + 1]byte) }}
+
+// send writes one message. The caller holds the outbox.
+func (x *session) send(ctx context.Context, m wire.Message) error {
+	b, err := wire.Encode(m)
+	if err != nil {
+		return err
+	}
+	return x.write(ctx, b)
+}
+
+func (x *session) write(ctx context.Context, b []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, writeWithin)
+	defer cancel()
+	if x.ping != nil {
+		x.ping.Reset(pingAfter)
+	}
+	return x.conn.Write(ctx, websocket.MessageBinary, b)
+}
+
+// release sends the pushes that wait and gives the outbox back.
+func (x *session) release(ctx context.Context) error {
+	for {
+		pushes := x.out.take()
+		if len(pushes) == 0 {
+			return nil
+		}
+		for _, push := range pushes {
+			if err := x.push(ctx, push); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// push numbers, signs and sends one push. The caller holds the outbox.
+func (x *session) push(ctx context.Context, push *wire.Push) error {
+	push.NoticeHead = wire.NoticeHead{P: x.p, ClientID: x.peer.ClientID, ServerID: x.server.service.ServerID()}
+	x.p++
+	x.peer.Keys.SignNotice(push)
+	return x.send(ctx, push)
+}
+
+// changed is called for every change that concerns the client. It does not block.
+func (x *session) changed(c keyservice.ChangeRow) {
+	switch {
+	case c.Kind == keyservice.KindDisabled:
+		x.closeSoon(websocket.StatusPolicyViolation, "")
+	case c.State >= wire.StateRetired:
+		mine, full := x.out.offer(&wire.Push{Seckeyid: c.Seckeyid, State: c.State, Reason: c.Reason})
+		if full {
+			x.closeSoon(websocket.StatusPolicyViolation, "too slow")
+		}
+		if mine {
+			x.server.wg.Go(func() {
+				if x.release(x.server.ctx) != nil {
+					x.conn.CloseNow() // the reader sees it and ends the session
+				}
+			})
+		}
+	}
+}
+
+// sendPing is for proxies and proves nothing: its answer is not waited for by
+// anyone, and its failure shows in the next write.
+func (x *session) sendPing() {
+	x.server.wg.Go(func() {
+		ctx, cancel := context.WithTimeout(x.server.ctx, writeWithin)
+		defer cancel()
+		if err := x.conn.Ping(ctx); err != nil {
+			x.log.Debug("no answer to a ping", "error", err)
+		}
+		x.ping.Reset(pingAfter)
+	})
+}
