@@ -104,9 +104,12 @@ func (m *mapping) current(client string, now BootTime) (e Entry, err error) {
 		return Entry{}, ErrNoCurrent
 	}
 	d := toIdent(client)
-	for range maxRounds {
+	for round := range maxRounds {
 		changes := m.changes.Load()
-		i, moved := m.findCurrent(d, now)
+		if round > 0 {
+			now = fastNow()
+		}
+		i, moved, early := m.findCurrent(d, now)
 		if i >= 0 {
 			if m.copyOut(i, d, &e) && e.Usable && (e.State == Active || e.State == Retired) {
 				e.ClientID = client
@@ -116,6 +119,10 @@ func (m *mapping) current(client string, now BootTime) (e Entry, err error) {
 			}
 			moved = true
 		}
+		// A key that seems not to have begun became current after the caller read the clock.
+		if round == 0 && early {
+			moved = true
+		}
 		if !moved && m.changes.Load() == changes {
 			break
 		}
@@ -123,8 +130,9 @@ func (m *mapping) current(client string, now BootTime) (e Entry, err error) {
 	return Entry{}, ErrNoCurrent
 }
 
-// findCurrent walks the client's entries once. moved tells that one of them changed meanwhile.
-func (m *mapping) findCurrent(d ident, now BootTime) (best int, moved bool) {
+// findCurrent walks the client's entries once. moved tells that one of them changed meanwhile, early that
+// one has not begun.
+func (m *mapping) findCurrent(d ident, now BootTime) (best int, moved, early bool) {
 	best = -1
 	var number uint64
 	total := m.total0()
@@ -141,7 +149,9 @@ func (m *mapping) findCurrent(d ident, now BootTime) (best int, moved bool) {
 			switch {
 			case s.seq.Load() != seq:
 				moved = true
-			case n > number && int64(now) >= from && int64(now) < to:
+			case int64(now) < from:
+				early = true
+			case n > number && int64(now) < to:
 				best, number = int(i), n
 			}
 		}
@@ -149,5 +159,5 @@ func (m *mapping) findCurrent(d ident, now BootTime) (best int, moved bool) {
 			i = 0
 		}
 	}
-	return best, moved
+	return best, moved, early
 }

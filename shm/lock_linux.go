@@ -55,7 +55,11 @@ func takeLock(path string, anyMode bool) (*lock, error) {
 	return nil, fmt.Errorf("%s: %w (%w)", path, ErrNoSegment, fs.ErrNotExist)
 }
 
-func (l *lock) release() { unix.Close(l.fd) }
+// release unlocks by name: a mapping of the file keeps its description, and with it the lock, beyond Close.
+func (l *lock) release() {
+	unix.FcntlFlock(uintptr(l.fd), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_UNLCK, Whence: io.SeekStart})
+	unix.Close(l.fd)
+}
 
 // isLocked asks whether a writer holds the lock, without taking it. known is false where the caller may
 // not open the second file.
