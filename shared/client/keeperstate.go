@@ -1,0 +1,218 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"hufu/shared/wire"
+)
+
+// Keys lists the living keys, newest first.
+func (k *Keeper) Keys() ([]HeldKey, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.keys()
+}
+
+func (k *Keeper) keys() ([]HeldKey, error) {
+	keys, err := k.holder.Keys()
+	slices.SortFunc(keys, func(a, b HeldKey) int { return cmp.Compare(b.Seckeyid, a.Seckeyid) })
+	return keys, err
+}
+
+// NeedsKey reports whether no key is current or on the way to it.
+func (k *Keeper) NeedsKey() (bool, error) {
+	keys, err := k.Keys()
+	return needsKey(keys), err
+}
+
+func needsKey(keys []HeldKey) bool {
+	return !slices.ContainsFunc(keys, func(key HeldKey) bool { return key.State < wire.StateRetired })
+}
+
+// Settle waits until no verified key waits to become current.
+func (k *Keeper) Settle(ctx context.Context) error {
+	k.mu.Lock()
+	settled := k.settled
+	k.mu.Unlock()
+	select {
+	case <-settled:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Close stops a switch that is still to come: the older key stays current
+// until its end, and the next Reverify makes up for it.
+func (k *Keeper) Close() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.closed = true
+	k.unplan()
+}
+
+// verified applies a verify ok: sent is when the verify was.
+func (k *Keeper) verified(seckeyid uint64, state wire.State, sent, grace time.Duration) error {
+	if state == wire.StateRetired {
+		return k.retired(seckeyid, grace)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	keys, err := k.keys()
+	if err != nil {
+		return err
+	}
+	self, current := find(keys, seckeyid), active(keys)
+	if self == nil || self.State != wire.StatePending || current != nil && current.Seckeyid > seckeyid {
+		return k.settle()
+	}
+	if current != nil {
+		// It stays current for the delay, though the server has retired it by this verify.
+		k.o.States.Saw(current.Seckeyid, wire.StateRetired)
+		if err := gone(k.holder.Shorten(current.Seckeyid, sent+grace)); err != nil {
+			return err
+		}
+	}
+	k.plan(seckeyid)
+	return k.settle()
+}
+
+// retired applies the first word that a key is retired, from which its grace counts.
+func (k *Keeper) retired(seckeyid uint64, grace time.Duration) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := gone(k.holder.Shorten(seckeyid, k.o.Clock()+grace)); err != nil {
+		return err
+	}
+	return k.settle()
+}
+
+// ended wipes a key that the server told to be expired or revoked, held or
+// not, and sends the receipt.
+func (k *Keeper) ended(ctx context.Context, s *Session, seckeyid uint64, state wire.State) error {
+	if err := k.wipe(seckeyid, state); err != nil {
+		return err
+	}
+	k.sendReceipt(ctx, s, seckeyid, state)
+	return nil
+}
+
+func (k *Keeper) wipe(seckeyid uint64, state wire.State) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	keys, err := k.keys()
+	if err != nil {
+		return err
+	}
+	// Also one that is not living: its end may have come without anyone having wiped it yet.
+	if err := k.holder.Wipe(seckeyid, state); err != nil {
+		return err
+	}
+	if find(keys, seckeyid) == nil {
+		return nil
+	}
+	k.o.Notify(Change{Kind: KeyWiped, Seckeyid: seckeyid, State: state})
+	return k.settle()
+}
+
+// settle brings the holder in line with the states that are known.
+func (k *Keeper) settle() error {
+	keys, err := k.keys()
+	if err != nil {
+		return err
+	}
+	current := active(keys)
+	if next := find(keys, k.next); k.next != 0 && (next == nil || next.State != wire.StatePending || !k.mayLead(k.next)) {
+		k.unplan()
+	} else if k.next != 0 && current == nil {
+		return k.lead(k.next)
+	}
+	for _, key := range keys {
+		if key.State == wire.StateRetired || k.o.States.At(key.Seckeyid) != wire.StateRetired {
+			continue
+		}
+		if key.State == wire.StateActive && keys[0].State == wire.StatePending && k.mayLead(keys[0].Seckeyid) {
+			continue // it stays current until the newer one is
+		}
+		if err := gone(k.holder.Retire(key.Seckeyid)); err != nil {
+			return err
+		}
+		k.o.Notify(Change{Kind: KeyRetired, Seckeyid: key.Seckeyid})
+	}
+	if keys, err = k.keys(); err == nil && needsKey(keys) {
+		k.o.Notify(Change{Kind: KeyNeeded})
+	}
+	return err
+}
+
+// mayLead tells whether a key can still become current.
+func (k *Keeper) mayLead(seckeyid uint64) bool {
+	return k.o.States.At(seckeyid) < wire.StateRetired
+}
+
+// plan has a verified key become current after the delay; settle does it at
+// once if there is no current one.
+func (k *Keeper) plan(seckeyid uint64) {
+	if k.closed || seckeyid <= k.next {
+		return
+	}
+	k.unplan()
+	k.next, k.settled = seckeyid, make(chan struct{})
+	k.timer = time.AfterFunc(k.o.SwitchDelay, func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if k.next != seckeyid {
+			return
+		}
+		if err := k.lead(seckeyid); err != nil {
+			k.o.Notify(Change{Kind: KeeperFailed, Seckeyid: seckeyid, Err: err})
+		}
+	})
+}
+
+func (k *Keeper) unplan() {
+	if k.next != 0 {
+		k.timer.Stop()
+		k.next = 0
+		close(k.settled)
+	}
+}
+
+// lead makes the planned key the current one.
+func (k *Keeper) lead(seckeyid uint64) error {
+	k.unplan()
+	if !k.mayLead(seckeyid) {
+		return k.settle()
+	}
+	err := k.holder.MakeCurrent(seckeyid)
+	if err == nil {
+		k.o.Notify(Change{Kind: KeyCurrent, Seckeyid: seckeyid})
+	}
+	return errors.Join(gone(err), k.settle())
+}
+
+func find(keys []HeldKey, seckeyid uint64) *HeldKey {
+	if i := slices.IndexFunc(keys, func(key HeldKey) bool { return key.Seckeyid == seckeyid }); i >= 0 {
+		return &keys[i]
+	}
+	return nil
+}
+
+func active(keys []HeldKey) *HeldKey {
+	if i := slices.IndexFunc(keys, func(key HeldKey) bool { return key.State == wire.StateActive }); i >= 0 {
+		return &keys[i]
+	}
+	return nil
+}
+
+// gone passes over that a key's end has come meanwhile.
+func gone(err error) error {
+	if errors.Is(err, ErrNoKey) {
+		return nil
+	}
+	return err
+}
