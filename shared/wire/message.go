@@ -1,5 +1,7 @@
 package wire
 
+import "fmt"
+
 // Message is one message of docs/protocol.md §3. Encode and the Decode
 // functions check that every field has a value it may have.
 type Message interface {
@@ -50,6 +52,20 @@ type NoticeHead struct {
 	P                  uint64
 	ClientID, ServerID string
 	AuthCode           MAC
+}
+
+// A message is printed by its head alone (§10: never whole frames).
+
+func (h RequestHead) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "request %d of %s to %s", h.Q, h.ClientID, h.ServerID)
+}
+
+func (h ReplyHead) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "reply %d of %s to request %d of %s: %s", h.P, h.ServerID, h.Q, h.ClientID, h.Code.String())
+}
+
+func (h NoticeHead) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "notice %d of %s to %s", h.P, h.ServerID, h.ClientID)
 }
 
 func (h *RequestHead) Head() *RequestHead { return h }

@@ -20,6 +20,11 @@ type Token struct {
 	Secret   Secret
 }
 
+// Format prints who the token is for, and nothing else of it.
+func (t Token) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "token of %s at %s, epoch %d", t.ClientID, t.ServerID, t.Epoch)
+}
+
 // ErrToken is wrapped by every refusal of a token. The text never holds a part of it.
 var ErrToken = errors.New("this is not a valid token; copy it whole, from hufu1_ to its last character")
 
