@@ -33,23 +33,22 @@ func (w *Writer) reset() {
 // repairSlot finishes what was begun on entry i: a half-written entry is emptied, a half-wiped one wiped.
 func (w *Writer) repairSlot(i int) {
 	s, c := &w.m.slots[i], &w.confirms.slots[i]
-	d := s.client()
-	state := State(s.state.Load())
-	switch {
-	case s.seq.Load()&1 != 0:
-		s.blank()
-	case s.free():
+	if s.free() {
 		if !s.empty() {
 			s.release()
 		}
-	case d == ident{}:
-		s.blank()
-	case !s.live() || !state.holdsKey() || s.keyLen.Load() != KeySize:
-		s.wipe(max(min(state, Revoked), Expired))
-	case w.m.find(d, s.seckeyID.Load()) != i:
-		s.blank() // a second one of the same number, or out of reach of its home
+	} else {
+		d := s.client()
+		state := State(s.state.Load())
+		if !s.live() || !state.holdsKey() || s.keyLen.Load() != KeySize {
+			s.wipe(max(min(state, Revoked), Expired))
+		}
+		// An odd counter; an id that nobody can ask for; a second one of the same number, or out of reach.
+		if s.seq.Load()&1 != 0 || checkID(d.String()) != nil || toIdent(d.String()) != d || w.m.find(d, s.seckeyID.Load()) != i {
+			s.blank()
+		}
 	}
-	if c.used != 0 && (!s.live() || c.clientID != d || c.seckeyID != s.seckeyID.Load()) {
+	if c.used != 0 && (!s.live() || c.clientID != s.client() || c.seckeyID != s.seckeyID.Load()) {
 		*c = confirmSlot{}
 	}
 }
