@@ -41,12 +41,14 @@ func dial(ctx context.Context, url string, o DialOptions) (Transport, error) {
 		tap.next = http.DefaultTransport
 	}
 	client.Transport = tap
+	// As in a browser: whoever answers instead of the server sends nobody elsewhere.
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	conn, response, err := websocket.Dial(ctx, url, &websocket.DialOptions{
 		HTTPClient: &client, HTTPHeader: o.Header, Subprotocols: []string{wire.Subprotocol},
 	})
 	switch {
 	case err != nil && response != nil && response.StatusCode != http.StatusSwitchingProtocols:
-		return nil, fmt.Errorf("client: the address is no WebSocket of a Hufu server: it answered %d %s",
+		return nil, fmt.Errorf("client: the address did not become a WebSocket but answered %d %s; check it, and the proxy",
 			response.StatusCode, http.StatusText(response.StatusCode))
 	case err != nil && response != nil:
 		return nil, fmt.Errorf("%w: %w", errSubprotocol, err)

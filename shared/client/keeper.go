@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"hufu/shared/kex"
 	"hufu/shared/wire"
 )
 
@@ -13,11 +14,9 @@ import (
 // verified, so that publishers elsewhere at the centre catch up (§8).
 const switchDelay = 5 * time.Second
 
-// KeeperOptions is what a Keeper needs. Clock and States are those of the
-// sessions' Options.
+// KeeperOptions is what a Keeper needs besides its Holder, whose clock it shares.
 type KeeperOptions struct {
-	Clock       Clock
-	States      *States
+	Clock       Clock         // nil: ElapsedClock
 	SwitchDelay time.Duration // 0: 5 s
 
 	// Notify tells what happened to a key. It must return soon and must not call
@@ -47,11 +46,12 @@ const (
 
 // Keeper runs the life of one client's keys (§5, §6, §8) at a Holder: a key is
 // entered open-only, verified, made current, retired and wiped in that order,
-// and never published again once the server told of its end. Its OnPush belongs
-// into the Options of every Session that it is given.
+// and never published again once the server told of its end. Every Session that
+// it is given has to be opened with Options that went through Attach.
 type Keeper struct {
 	holder Holder
 	o      KeeperOptions
+	states *States
 
 	mu       sync.Mutex
 	next     uint64 // the verified key that waits to become current; 0: none
@@ -66,12 +66,27 @@ func NewKeeper(h Holder, o KeeperOptions) *Keeper {
 	if o.SwitchDelay == 0 {
 		o.SwitchDelay = switchDelay
 	}
+	if o.Clock == nil {
+		o.Clock = ElapsedClock()
+	}
 	if o.Notify == nil {
 		o.Notify = func(Change) {}
 	}
-	k := &Keeper{holder: h, o: o, settled: make(chan struct{}), receipts: receipts{}}
-	close(k.settled)
-	return k
+	return &Keeper{holder: h, o: o, states: NewStates(), receipts: receipts{}}
+}
+
+// Attach sets a session's Clock and States to the Keeper's, and has it apply
+// every push, before OnPush as it was.
+func (k *Keeper) Attach(o Options) Options {
+	after := o.OnPush
+	o.Clock, o.States = k.o.Clock, k.states
+	o.OnPush = func(s *Session, p *wire.Push) {
+		k.pushed(s, p)
+		if after != nil {
+			after(s, p)
+		}
+	}
+	return o
 }
 
 // Outcome is what Negotiate achieved.
@@ -124,7 +139,7 @@ func (k *Keeper) newest() (n uint64, err error) {
 func (k *Keeper) enter(f *Fresh) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.o.States.MayEnter(f.Seckeyid) {
+	if !k.states.MayEnter(f.Seckeyid) {
 		return ErrEnded
 	}
 	err := k.holder.Enter(HeldKey{Seckeyid: f.Seckeyid, State: wire.StatePending,
@@ -139,7 +154,7 @@ func (k *Keeper) enter(f *Fresh) error {
 // state where that is known; a refusal by the server, applied as well, is a
 // wire.Code. With any other error the key stays as it is.
 func (k *Keeper) Verify(ctx context.Context, s *Session, seckeyid uint64) (wire.State, error) {
-	held, err := k.holder.Read(seckeyid)
+	held, err := k.read(seckeyid)
 	if err != nil {
 		return 0, err
 	}
@@ -153,6 +168,12 @@ func (k *Keeper) Verify(ctx context.Context, s *Session, seckeyid uint64) (wire.
 		return state, k.ended(ctx, s, seckeyid, state)
 	}
 	return state, k.verified(seckeyid, state, sent, s.Grace())
+}
+
+func (k *Keeper) read(seckeyid uint64) (*kex.Held, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.holder.Read(seckeyid)
 }
 
 // refused applies what the server's refusal of a verify or revoke says of the
@@ -222,10 +243,10 @@ func (k *Keeper) Revoke(ctx context.Context, s *Session, seckeyid uint64, reason
 	return k.ended(ctx, s, seckeyid, wire.StateRevoked)
 }
 
-// OnPush applies a push. It is for Options.OnPush.
-func (k *Keeper) OnPush(s *Session, p *wire.Push) {
+// pushed applies a push.
+func (k *Keeper) pushed(s *Session, p *wire.Push) {
 	var err error
-	if state := k.o.States.At(p.Seckeyid); state >= wire.StateExpired {
+	if state := k.states.Saw(p.Seckeyid, p.State); state >= wire.StateExpired {
 		err = k.ended(context.Background(), s, p.Seckeyid, state)
 	} else {
 		err = k.retired(p.Seckeyid, s.Grace())

@@ -35,14 +35,18 @@ func needsKey(keys []HeldKey) bool {
 
 // Settle waits until no verified key waits to become current.
 func (k *Keeper) Settle(ctx context.Context) error {
-	k.mu.Lock()
-	settled := k.settled
-	k.mu.Unlock()
-	select {
-	case <-settled:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	for {
+		k.mu.Lock()
+		settled, waiting := k.settled, k.next != 0
+		k.mu.Unlock()
+		if !waiting {
+			return nil
+		}
+		select {
+		case <-settled: // or replaced by a newer one
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 }
 
@@ -68,27 +72,31 @@ func (k *Keeper) verified(seckeyid uint64, state wire.State, sent, grace time.Du
 	}
 	self, current := find(keys, seckeyid), active(keys)
 	if self == nil || self.State != wire.StatePending || current != nil && current.Seckeyid > seckeyid {
-		return k.settle()
+		return nil
 	}
 	if current != nil {
 		// It stays current for the delay, though the server has retired it by this verify.
-		k.o.States.Saw(current.Seckeyid, wire.StateRetired)
+		k.states.Saw(current.Seckeyid, wire.StateRetired)
 		if err := gone(k.holder.Shorten(current.Seckeyid, sent+grace)); err != nil {
 			return err
 		}
 	}
 	k.plan(seckeyid)
-	return k.settle()
+	return k.settle(keys)
 }
 
 // retired applies the first word that a key is retired, from which its grace counts.
 func (k *Keeper) retired(seckeyid uint64, grace time.Duration) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	keys, err := k.keys()
+	if err != nil {
+		return err
+	}
 	if err := gone(k.holder.Shorten(seckeyid, k.o.Clock()+grace)); err != nil {
 		return err
 	}
-	return k.settle()
+	return k.settle(keys)
 }
 
 // ended wipes a key that the server told to be expired or revoked, held or
@@ -116,11 +124,12 @@ func (k *Keeper) wipe(seckeyid uint64, state wire.State) error {
 		return nil
 	}
 	k.o.Notify(Change{Kind: KeyWiped, Seckeyid: seckeyid, State: state})
-	return k.settle()
+	return k.settle(keys)
 }
 
-// settle brings the holder in line with the states that are known.
-func (k *Keeper) settle() error {
+// settle brings the holder in line with the states that are known. before is
+// what was held before something happened.
+func (k *Keeper) settle(before []HeldKey) error {
 	keys, err := k.keys()
 	if err != nil {
 		return err
@@ -129,10 +138,10 @@ func (k *Keeper) settle() error {
 	if next := find(keys, k.next); k.next != 0 && (next == nil || next.State != wire.StatePending || !k.mayLead(k.next)) {
 		k.unplan()
 	} else if k.next != 0 && current == nil {
-		return k.lead(k.next)
+		return k.lead(k.next, before)
 	}
 	for _, key := range keys {
-		if key.State == wire.StateRetired || k.o.States.At(key.Seckeyid) != wire.StateRetired {
+		if key.State == wire.StateRetired || k.states.At(key.Seckeyid) != wire.StateRetired {
 			continue
 		}
 		if key.State == wire.StateActive && keys[0].State == wire.StatePending && k.mayLead(keys[0].Seckeyid) {
@@ -143,7 +152,7 @@ func (k *Keeper) settle() error {
 		}
 		k.o.Notify(Change{Kind: KeyRetired, Seckeyid: key.Seckeyid})
 	}
-	if keys, err = k.keys(); err == nil && needsKey(keys) {
+	if keys, err = k.keys(); err == nil && needsKey(keys) && !needsKey(before) {
 		k.o.Notify(Change{Kind: KeyNeeded})
 	}
 	return err
@@ -151,7 +160,7 @@ func (k *Keeper) settle() error {
 
 // mayLead tells whether a key can still become current.
 func (k *Keeper) mayLead(seckeyid uint64) bool {
-	return k.o.States.At(seckeyid) < wire.StateRetired
+	return k.states.At(seckeyid) < wire.StateRetired
 }
 
 // plan has a verified key become current after the delay; settle does it at
@@ -168,7 +177,11 @@ func (k *Keeper) plan(seckeyid uint64) {
 		if k.next != seckeyid {
 			return
 		}
-		if err := k.lead(seckeyid); err != nil {
+		keys, err := k.keys()
+		if err == nil {
+			err = k.lead(seckeyid, keys)
+		}
+		if err != nil {
 			k.o.Notify(Change{Kind: KeeperFailed, Seckeyid: seckeyid, Err: err})
 		}
 	})
@@ -183,16 +196,19 @@ func (k *Keeper) unplan() {
 }
 
 // lead makes the planned key the current one.
-func (k *Keeper) lead(seckeyid uint64) error {
+func (k *Keeper) lead(seckeyid uint64, before []HeldKey) error {
 	k.unplan()
-	if !k.mayLead(seckeyid) {
-		return k.settle()
+	keys, err := k.keys()
+	if err != nil {
+		return err
 	}
-	err := k.holder.MakeCurrent(seckeyid)
-	if err == nil {
+	if err = k.holder.MakeCurrent(seckeyid); err == nil {
 		k.o.Notify(Change{Kind: KeyCurrent, Seckeyid: seckeyid})
+		if older := active(keys); older != nil {
+			k.o.Notify(Change{Kind: KeyRetired, Seckeyid: older.Seckeyid})
+		}
 	}
-	return errors.Join(gone(err), k.settle())
+	return errors.Join(gone(err), k.settle(before))
 }
 
 func find(keys []HeldKey, seckeyid uint64) *HeldKey {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	mathrand "math/rand/v2"
 	"time"
 
 	"hufu/shared/kex"
@@ -45,17 +44,18 @@ type Status struct {
 
 // Run connects and reconnects until its context ends, and returns its cause.
 func (c *Client) Run(ctx context.Context) error {
-	c.Options.fill()
+	o := c.Options
+	o.fill() // once: what States learn is kept over the connections
 	tries := 0
 	for {
-		lasted, err := c.attempt(ctx)
+		lasted, err := c.attempt(ctx, o)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if lasted >= backoffCap {
 			tries = 0
 		}
-		wait := retryWait(err, tries, c.jitter())
+		wait := retryWait(err, tries, o.Jitter())
 		tries++
 		c.report(Status{Err: err, Retry: wait})
 		select {
@@ -64,13 +64,6 @@ func (c *Client) Run(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 	}
-}
-
-func (c *Client) jitter() float64 {
-	if c.Options.Jitter != nil {
-		return c.Options.Jitter()
-	}
-	return mathrand.Float64()
 }
 
 // retryWait is full jitter, u times the step; after the close of a server that
@@ -89,10 +82,10 @@ func retryWait(err error, tries int, u float64) time.Duration {
 
 // attempt serves one connection, to the first address that opens, and tells
 // how long it lasted.
-func (c *Client) attempt(ctx context.Context) (time.Duration, error) {
+func (c *Client) attempt(ctx context.Context, o Options) (time.Duration, error) {
 	var failed error
 	for _, address := range c.Addresses {
-		s, err := connect(ctx, c.Dial, address, c.Keys, c.Options)
+		s, err := connect(ctx, c.Dial, address, c.Keys, o)
 		if err == nil {
 			err = c.serve(ctx, s)
 			return time.Since(s.Opened()), err
@@ -122,17 +115,7 @@ func (c *Client) serve(ctx context.Context, s *Session) error {
 	defer s.Close()
 	alive, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	ended := make(chan struct{})
-	defer func() { <-ended }()
-	go func() {
-		defer close(ended)
-		select {
-		case <-s.Done():
-			cancel(s.Err())
-		case <-alive.Done():
-		}
-	}()
-	defer cancel(nil)
+	defer context.AfterFunc(s.alive, func() { cancel(s.Err()) })()
 	c.report(Status{Session: s})
 	if c.Ready != nil {
 		if err := c.Ready(alive, s); err != nil && s.Err() == nil {
