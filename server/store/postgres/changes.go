@@ -1,0 +1,105 @@
+package postgres
+
+import (
+	"context"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"hufu/server/keyservice"
+	"hufu/shared/wire"
+)
+
+// ahead is the least number of changes beyond the horizon that are listed.
+const ahead = 1024
+
+// Changes implements keyservice.Store.
+//
+// Numbers are not in the order of commits: a transaction may take its number
+// first and commit last. So a position is (transaction, number), and it moves
+// only over rows whose transaction is below the horizon, which is the oldest
+// one still open: nothing can appear there any more. Rows beyond the horizon
+// are listed as well, again and again until it passes them; the newest ones of
+// them if there are many, so that an old transaction, even of another database
+// of the cluster, delays nothing. With them the list may be longer than limit.
+func (s *Store) Changes(ctx context.Context, after keyservice.Position, limit int) (
+	[]keyservice.ChangeRow, keyservice.Position, error) {
+	safe := after
+	var beyond []keyservice.ChangeRow
+	rows, err := s.pool.Query(ctx, `(
+			SELECT n, at, kind, outlet, seckeyid, state, reason, actor, note, txn, true AS safe FROM change
+			WHERE (txn, n) > ($1::xid8, $2::bigint) AND txn < pg_snapshot_xmin(pg_current_snapshot())
+			ORDER BY txn, n LIMIT $3::bigint
+		) UNION ALL (
+			SELECT n, at, kind, outlet, seckeyid, state, reason, actor, note, txn, false FROM change
+			WHERE (txn, n) > ($1::xid8, $2::bigint) AND txn >= pg_snapshot_xmin(pg_current_snapshot())
+				AND txn < pg_snapshot_xmax(pg_current_snapshot())
+			ORDER BY txn DESC, n DESC LIMIT $4::bigint
+		)`, after.Txn, num(after.N), limit, max(limit, ahead))
+	if err != nil {
+		return nil, after, failure("changes", err)
+	}
+	defer rows.Close()
+	var all []keyservice.ChangeRow
+	for rows.Next() {
+		var p keyservice.Position
+		var isSafe bool
+		c, err := scanChange(rows, &p.Txn, &isSafe)
+		if err != nil {
+			return nil, after, failure("changes", err)
+		}
+		if p.N = c.N; isSafe {
+			all, safe = append(all, c), p
+		} else {
+			beyond = append(beyond, c)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return nil, after, failure("changes", err)
+	}
+	if len(all) < limit { // else the rest of the safe ones comes first
+		slices.Reverse(beyond)
+		all = append(all, beyond...)
+	}
+	return all, safe, nil
+}
+
+// Head implements keyservice.Store: whatever is not visible now belongs to the
+// oldest open transaction or a later one.
+func (s *Store) Head(ctx context.Context) (p keyservice.Position, err error) {
+	err = s.pool.QueryRow(ctx, `SELECT pg_snapshot_xmin(pg_current_snapshot())`).Scan(&p.Txn)
+	return p, failure("head", err)
+}
+
+// Events implements keyservice.Store.
+func (s *Store) Events(ctx context.Context, q keyservice.EventQuery) ([]keyservice.ChangeRow, error) {
+	if q.Outlet != "" && !wire.ValidID(q.Outlet) {
+		return nil, nil
+	}
+	w := &where{}
+	if q.Outlet != "" {
+		w.and(`outlet = %s`, q.Outlet)
+	}
+	if q.BeforeN != 0 {
+		w.and(`n < %s`, num(q.BeforeN))
+	}
+	if !q.From.IsZero() {
+		w.and(`at >= %s`, q.From)
+	}
+	if !q.To.IsZero() {
+		w.and(`at < %s`, q.To)
+	}
+	if q.Kinds != nil {
+		w.and(`kind = ANY (%s::text[])`, convert(q.Kinds, func(k keyservice.Kind) string { return string(k) }))
+	}
+	return list(ctx, s.pool, "events", func(row pgx.Row) (keyservice.ChangeRow, error) { return scanChange(row) },
+		`SELECT n, at, kind, outlet, seckeyid, state, reason, actor, note FROM change`+
+			w.String()+` ORDER BY n DESC LIMIT `+w.arg(q.Limit), w.args...)
+}
+
+func scanChange(row pgx.Row, more ...any) (c keyservice.ChangeRow, err error) {
+	err = row.Scan(append([]any{&c.N, &c.At, &c.Kind, &c.Outlet, &c.Seckeyid, &c.State, &c.Reason, &c.By, &c.Note},
+		more...)...)
+	c.At = c.At.UTC()
+	return c, err
+}

@@ -1,0 +1,131 @@
+package postgres
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"hufu/server/keyservice"
+	"hufu/shared/wire"
+)
+
+// selectKeys reads the history with two look-ups by primary key a row. An
+// aggregate in LATERAL and a subquery in the list cannot become joins of whole
+// tables, whatever the planner believes about their sizes.
+const selectKeys = `SELECT k.n, k.outlet, k.seckeyid, s.state, k.negotiated_at, s.verified, s.retired, k.expires_at, s.ended,
+		s.reason, s.actor,
+		(SELECT r.at FROM receipt r WHERE r.outlet = k.outlet AND r.seckeyid = k.seckeyid AND r.state = s.state), k.fp
+	FROM seckey k
+	CROSS JOIN LATERAL (
+		SELECT max(state) AS state,
+			max(at) FILTER (WHERE state = 2) AS verified,
+			max(at) FILTER (WHERE state = 3) AS retired,
+			max(at) FILTER (WHERE state > 3) AS ended,
+			(array_agg(reason ORDER BY state DESC))[1] AS reason,
+			(array_agg(actor::text ORDER BY state DESC))[1] AS actor
+		FROM key_state WHERE outlet = k.outlet AND seckeyid = k.seckeyid) s`
+
+// A life starts when the key was verified, or negotiated if it never was; it
+// ends, exclusively, when the key did or will, but lasts for one millisecond
+// at least: a key that was verified and revoked in the same one is not hidden
+// from whoever asks for it.
+const (
+	lifeStart = `coalesce(s.verified, k.negotiated_at)`
+	lifeEnd   = `greatest(` + lifeStart + ` + interval '1 ms', CASE WHEN s.verified IS NOT NULL THEN coalesce(s.ended,
+		(SELECT l.ends_at FROM sealed_key l WHERE l.outlet = k.outlet AND l.seckeyid = k.seckeyid)) END)`
+)
+
+// Bounds within which negotiated_at lies if the life meets the query's time:
+// no key lives for longer than the schema allows, and a day is more than two
+// servers' clocks differ by. They let an index find the rows.
+const (
+	longestLife = wire.MaxLifetime * time.Second
+	clockSlack  = 24 * time.Hour
+)
+
+// Keys implements keyservice.Store.
+func (s *Store) Keys(ctx context.Context, q keyservice.KeyQuery) ([]keyservice.KeyRow, error) {
+	if !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To) || q.Outlet != "" && !wire.ValidID(q.Outlet) {
+		return nil, nil
+	}
+	w := &where{}
+	if q.Outlet != "" {
+		w.and(`k.outlet = %s`, q.Outlet)
+	}
+	if q.BeforeN != 0 {
+		w.and(`k.n < %s`, num(q.BeforeN))
+	}
+	if q.BeforeKey != 0 {
+		w.and(`k.seckeyid < %s`, num(q.BeforeKey))
+	}
+	if !q.From.IsZero() {
+		w.and(`k.negotiated_at > %s AND `+lifeEnd+` > %s`, q.From.Add(-longestLife-clockSlack), q.From)
+	}
+	if !q.To.IsZero() {
+		w.and(`k.negotiated_at < %s AND `+lifeStart+` < %s`, q.To.Add(clockSlack), q.To)
+	}
+	if q.States != nil {
+		w.inStates(q.States)
+	}
+	order := `k.n`
+	if q.ByNumber {
+		order = `k.seckeyid`
+	}
+	return list(ctx, s.pool, "keys", scanKey,
+		selectKeys+w.String()+` ORDER BY `+order+` DESC LIMIT `+w.arg(q.Limit), w.args...)
+}
+
+// inStates adds, where it can, a condition by which the few living or revoked
+// keys of a long history are found without going through all of it.
+func (w *where) inStates(states []wire.State) {
+	w.and(`s.state = ANY (%s::smallint[])`, convert(states, func(s wire.State) int16 { return int16(s) }))
+	notLiving := func(s wire.State) bool { return s > wire.StateRetired }
+	notRevoked := func(s wire.State) bool { return s != wire.StateRevoked }
+	switch {
+	case !slices.ContainsFunc(states, notLiving):
+		w.and(`EXISTS (SELECT FROM sealed_key l WHERE l.outlet = k.outlet AND l.seckeyid = k.seckeyid)`)
+	case !slices.ContainsFunc(states, notRevoked):
+		w.and(`EXISTS (SELECT FROM key_state v WHERE v.outlet = k.outlet AND v.seckeyid = k.seckeyid AND v.state = 5)`)
+	}
+}
+
+func scanKey(row pgx.Row) (k keyservice.KeyRow, err error) {
+	var verified, retired, ended, receipt *time.Time
+	var fp []byte
+	if err := row.Scan(&k.N, &k.Outlet, &k.Seckeyid, &k.State, &k.Negotiated, &verified, &retired, &k.Expires, &ended,
+		&k.Reason, &k.By, &receipt, &fp); err != nil {
+		return k, err
+	}
+	k.Negotiated, k.Expires = k.Negotiated.UTC(), k.Expires.UTC()
+	k.Verified, k.Retired, k.Ended, k.Receipt = utc(verified), utc(retired), utc(ended), utc(receipt)
+	return k, setFP(&k.FP, fp)
+}
+
+// States implements keyservice.Store.
+func (s *Store) States(ctx context.Context, outlet string, seckeyid uint64) ([]keyservice.StateRow, error) {
+	if !wire.ValidID(outlet) {
+		return nil, nil
+	}
+	return list(ctx, s.pool, "states", func(row pgx.Row) (r keyservice.StateRow, err error) {
+		err = row.Scan(&r.State, &r.At, &r.Reason, &r.By)
+		r.At = r.At.UTC()
+		return r, err
+	}, `SELECT state, at, reason, actor FROM key_state WHERE outlet = $1 AND seckeyid = $2 ORDER BY state`,
+		outlet, num(seckeyid))
+}
+
+// Unreceipted implements keyservice.Store.
+func (s *Store) Unreceipted(ctx context.Context, outlet string, limit int) ([]keyservice.Revoked, error) {
+	if !wire.ValidID(outlet) {
+		return nil, nil
+	}
+	return list(ctx, s.pool, "unreceipted", func(row pgx.Row) (r keyservice.Revoked, err error) {
+		err = row.Scan(&r.Seckeyid, &r.Reason)
+		return r, err
+	}, `SELECT s.seckeyid, s.reason FROM key_state s
+		WHERE s.outlet = $1 AND s.state = 5
+		  AND NOT EXISTS (SELECT FROM receipt r WHERE r.outlet = s.outlet AND r.seckeyid = s.seckeyid AND r.state = 5)
+		ORDER BY s.seckeyid DESC LIMIT $2`, outlet, limit)
+}

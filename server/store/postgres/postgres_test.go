@@ -1,0 +1,34 @@
+package postgres_test
+
+import (
+	"os"
+	"testing"
+
+	"hufu/integration/pgtest"
+	"hufu/server/keyservice"
+	"hufu/server/store/postgres"
+	"hufu/server/store/storetest"
+)
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, postgres.Migrate)) }
+
+func TestStore(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) storetest.Data {
+		url := pgtest.Database(t)
+		return func(t *testing.T) keyservice.Store { return open(t, url) }
+	})
+}
+
+func open(t *testing.T, url string) *postgres.Store {
+	t.Helper()
+	s, err := postgres.Open(t.Context(), url, postgres.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return s
+}
