@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"fmt"
 	"reflect"
 	"runtime"
 	"strings"
@@ -318,6 +319,7 @@ func bombs() map[string]value {
 			width = 4
 		}
 		for _, n := range []uint64{1<<64 - 1, 1 << 31, 1<<31 - 1, 1 << 30} {
+			name := fmt.Sprintf("%s of %#x", name, n)
 			bomb := sizedValue(header, width, n, []byte{1, 2, 3})
 			all[name+" alone"] = bomb
 			all[name+" as a value"] = append(append(value{0x81}, textValue("cmdType")...), bomb...)
