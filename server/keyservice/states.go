@@ -68,10 +68,10 @@ func (l *Ledger) stateOf(seckeyid uint64) wire.State {
 	return stateAbsent
 }
 
-// activate makes a pending key the active one: the older active one retires
+// activate makes a pending key the active one, by the client's proof: the older active one retires
 // until the earlier of now + grace and its own end, and pending ones with
 // lower numbers expire.
-func (l *Ledger) activate(seckeyid uint64, now time.Time, grace time.Duration) {
+func (l *Ledger) activate(seckeyid uint64, by string, now time.Time, grace time.Duration) {
 	for _, k := range append([]LivingKey(nil), l.Living...) {
 		switch {
 		case k.State == wire.StateActive:
@@ -81,7 +81,8 @@ func (l *Ledger) activate(seckeyid uint64, now time.Time, grace time.Duration) {
 		}
 	}
 	k := *l.living(seckeyid)
-	l.move(seckeyid, StateRow{State: wire.StateActive, At: now}, k.Expires)
+	l.move(seckeyid, StateRow{State: wire.StateActive, At: now, By: by}, k.Expires)
+	l.note(ChangeRow{At: now, Kind: KindVerified, Outlet: l.Outlet.ID, Seckeyid: seckeyid, State: wire.StateActive, By: by})
 }
 
 // end moves a living key to state 3, 4 or 5 and notes it for the pushes.

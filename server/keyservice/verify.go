@@ -49,8 +49,7 @@ func (s *Service) verify(l *Ledger, p *Peer, m *wire.Verify, ok *wire.VerifyOK, 
 	ok.Confirm = held.ProveServer(p.Keys, m.Q, m.Seckeyid, m.Confirm)
 	ok.State = key.State
 	if rules.match.to == wire.StateActive {
-		l.activate(m.Seckeyid, now, s.cfg.Grace)
-		l.note(ChangeRow{At: now, Kind: KindVerified, Outlet: p.ClientID, Seckeyid: m.Seckeyid, State: wire.StateActive, By: p.ClientID})
+		l.activate(m.Seckeyid, p.ClientID, now, s.cfg.Grace)
 		ok.State = wire.StateActive
 	}
 	return rules.match.code, nil

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"hufu/shared/client"
+	"hufu/shared/kex"
+	"hufu/shared/settings"
+	"hufu/shared/wire"
+	"hufu/shm"
+)
+
+// connectWithin bounds dialling and opening.
+const connectWithin = 15 * time.Second
+
+// link is a connection to the server, and the segment that its keys go to.
+type link struct {
+	*client.Session
+	keeper *client.Keeper
+	writer *shm.Writer
+	token  wire.Token    // without its secret
+	asked  atomic.Uint64 // the key whose end the person has asked for
+}
+
+// withLink opens the segment and a connection, brings the keys that are held
+// in line with the server, and runs do.
+func (e *env) withLink(do func(l *link) error) error {
+	t, err := e.loadToken()
+	if err != nil {
+		return err
+	}
+	defer t.Secret.Zero()
+	w, err := e.openWriter()
+	if err != nil {
+		return err
+	}
+	l := &link{writer: w, token: wire.Token{URL: t.URL, ServerID: t.ServerID, ClientID: t.ClientID, Role: t.Role, Epoch: t.Epoch}}
+	l.keeper = client.NewKeeper(&segmentHolder{w, t.ClientID, t.ServerID}, client.KeeperOptions{
+		Clock: bootClock, Notify: func(c client.Change) { l.notify(e, c) }})
+	defer l.keeper.Close()
+	l.Session, err = dial(e, t, l.keeper.Attach(client.Options{Role: t.Role}))
+	if err != nil {
+		return errors.Join(unreachable(err), w.Close())
+	}
+	if _, err = l.keeper.Reverify(e, l.Session); err == nil {
+		err = do(l)
+	}
+	l.Session.Close()
+	return errors.Join(segmentError(lost(err)), w.Close())
+}
+
+// openWriter opens the segment, which it makes if it is not there.
+func (e *env) openWriter() (*shm.Writer, error) {
+	w, err := shm.OpenWriter(e.segment())
+	if errors.Is(err, shm.ErrNoSegment) {
+		if err = shm.Create(e.segment()); err == nil {
+			w, err = shm.OpenWriter(e.segment())
+		}
+	}
+	if err != nil {
+		return nil, settings.With(settings.ExitSharedMemory, err)
+	}
+	for _, warning := range w.Warnings() {
+		fmt.Fprintln(e.stderr, "hufu: "+warning)
+	}
+	return w, nil
+}
+
+// dial opens a connection under the token's enrolment.
+func dial(ctx context.Context, t *wire.Token, o client.Options) (*client.Session, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectWithin)
+	defer cancel()
+	keys := kex.Derive(&t.Secret, kex.Identity{ClientID: t.ClientID, ServerID: t.ServerID, Epoch: t.Epoch})
+	defer keys.Zero()
+	t.Secret.Zero()
+	transport, err := client.Dial(ctx, t.Dial())
+	if err != nil {
+		return nil, err
+	}
+	return client.Open(ctx, transport, keys, o)
+}
+
+// notify tells a person what happens to the keys meanwhile.
+func (l *link) notify(e *env, c client.Change) {
+	switch {
+	case c.Kind == client.KeyWiped && c.Seckeyid != l.asked.Load():
+		fmt.Fprintln(e.stderr, "hufu: "+e.T("told_wiped", c.Seckeyid, e.T("state_"+c.State.String())))
+	case c.Kind == client.KeeperFailed:
+		fmt.Fprintln(e.stderr, "hufu: "+c.Err.Error())
+	}
+}
+
+// unreachable gives a failure to connect its exit code.
+func unreachable(err error) error { return settings.With(settings.ExitUnreachable, err) }
+
+// lost gives the loss of a connection its exit code.
+func lost(err error) error {
+	var check *client.CheckError
+	if errors.Is(err, client.ErrLost) && !errors.As(err, &check) {
+		return unreachable(err)
+	}
+	return err
+}
+
+// segmentErrors are those of shared memory.
+var segmentErrors = []error{shm.ErrFull, shm.ErrGone, shm.ErrExists, shm.ErrNoSpace, shm.ErrOrder, shm.ErrState}
+
+// segmentError gives a failure of shared memory its exit code.
+func segmentError(err error) error {
+	for _, e := range segmentErrors {
+		if errors.Is(err, e) {
+			return settings.With(settings.ExitSharedMemory, err)
+		}
+	}
+	return err
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/term"
+
+	"hufu/shared/client"
+	"hufu/shared/settings"
+	"hufu/shared/wire"
+)
+
+// enrolCmd takes a token. The stored enrolment is replaced only when the new
+// one has opened.
+type enrolCmd struct {
+	TokenFile string `help:"${help_enrol_token_file}" placeholder:"FILE" type:"path"`
+}
+
+// Run is the command.
+func (c *enrolCmd) Run(e *env) error {
+	t, err := c.token(e)
+	if err != nil {
+		return settings.With(settings.ExitUsage, err)
+	}
+	defer t.Secret.Zero()
+	if err := client.OpenOnce(e, client.Dial, t, client.Options{Clock: bootClock}); err != nil {
+		return unreachable(err)
+	}
+	if err := e.storeToken(t); err != nil {
+		return err
+	}
+	shown := struct {
+		ClientID string `json:"clientId"`
+		ServerID string `json:"serverId"`
+		Role     string `json:"role"`
+		Epoch    uint64 `json:"epoch"`
+		URL      string `json:"url"`
+	}{t.ClientID, t.ServerID, t.Role.String(), t.Epoch, t.URL}
+	return e.Show(shown, func() string {
+		return e.T("enrolled", t.ClientID, e.T("role_"+t.Role.String()), t.ServerID, t.URL)
+	})
+}
+
+// token comes from a file, a prompt that does not echo, or standard input.
+func (c *enrolCmd) token(e *env) (*wire.Token, error) {
+	if c.TokenFile != "" {
+		t, err := readTokenFile(c.TokenFile)
+		if err != nil {
+			return nil, fmt.Errorf("--token-file %s: %w", c.TokenFile, err)
+		}
+		return t, nil
+	}
+	if !isTerminal(e.stdin) {
+		return readToken(e.stdin)
+	}
+	fmt.Fprint(e.stderr, e.T("ask_token"))
+	raw, err := term.ReadPassword(int(e.stdin.(*os.File).Fd()))
+	fmt.Fprintln(e.stderr)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(raw)
+	return wire.DecodeToken(string(raw))
+}

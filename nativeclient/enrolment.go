@@ -1,0 +1,106 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"hufu/shared/settings"
+	"hufu/shared/wire"
+)
+
+// The enrolment is the token itself, in a 0600 file of the home folder.
+
+const (
+	enrolmentFile = "token"
+	maxTokenFile  = 4096
+)
+
+// defaultHome is where an enrolment stands by default.
+func defaultHome() string {
+	if dir := os.Getenv("XDG_STATE_HOME"); dir != "" {
+		return filepath.Join(dir, "hufu")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "hufu-home"
+	}
+	return filepath.Join(home, ".local", "state", "hufu")
+}
+
+var errNotEnrolled = errors.New("this outlet is not enrolled here; ask the centre for a token, then run: hufu enrol")
+
+// loadToken reads the stored enrolment. Zero its secret.
+func (e *env) loadToken() (*wire.Token, error) {
+	path := filepath.Join(e.Home, enrolmentFile)
+	t, err := readTokenFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, settings.With(settings.ExitUsage, errNotEnrolled)
+	}
+	if err != nil {
+		return nil, settings.With(settings.ExitUsage, fmt.Errorf("%s: %w", path, err))
+	}
+	return t, nil
+}
+
+// readTokenFile reads a token from a file that nobody else may read.
+func readTokenFile(path string) (*wire.Token, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if st.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("can be read by others (mode %04o); run: chmod 600 %s", st.Mode().Perm(), path)
+	}
+	return readToken(f)
+}
+
+func readToken(r io.Reader) (*wire.Token, error) {
+	raw, err := io.ReadAll(io.LimitReader(r, maxTokenFile))
+	if err != nil {
+		return nil, err
+	}
+	defer clear(raw)
+	return wire.DecodeToken(string(raw))
+}
+
+// storeToken replaces the stored enrolment as a whole, durably: at every
+// moment either the old one stands there or the new one.
+func (e *env) storeToken(t *wire.Token) error {
+	ascii, err := t.Encode()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(e.Home, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(e.Home, ".token-*") // 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = io.WriteString(f, ascii+"\n")
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), filepath.Join(e.Home, enrolmentFile)); err != nil {
+		return err
+	}
+	return syncDir(e.Home)
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

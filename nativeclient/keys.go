@@ -1,0 +1,124 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"hufu/shared/settings"
+	"hufu/shared/wire"
+	"hufu/shm"
+)
+
+// negotiateCmd agrees a fresh key, verifies it, and makes it the current one.
+type negotiateCmd struct{}
+
+// keyOut is a key as --json shows it.
+type keyOut struct {
+	ClientID    string     `json:"clientId"`
+	ServerID    string     `json:"serverId"`
+	Seckeyid    uint64     `json:"seckeyid"`
+	Fingerprint string     `json:"fingerprint,omitempty"`
+	State       string     `json:"state"`
+	Expires     *time.Time `json:"expires,omitempty"`
+}
+
+// Run is the command.
+func (c *negotiateCmd) Run(e *env) error {
+	return e.withLink(func(l *link) error {
+		o, err := l.keeper.Negotiate(e, l.Session)
+		if err != nil {
+			return err
+		}
+		if _, err := l.writer.Current(l.token.ClientID); err == nil && !e.isCurrent(l, o.Seckeyid) {
+			e.Say("switching", o.Seckeyid)
+		}
+		if err := l.keeper.Settle(e); err != nil {
+			return err
+		}
+		expires := fromBoot(o.NotAfter)
+		out := keyOut{l.token.ClientID, l.token.ServerID, o.Seckeyid, o.FP.String(), o.State.String(), &expires}
+		return e.Show(out, func() string {
+			return e.T("negotiated", o.Seckeyid, o.FP, e.Segment, expires.Local().Format(time.DateTime))
+		})
+	})
+}
+
+func (e *env) isCurrent(l *link, seckeyid uint64) bool {
+	current, err := l.writer.Current(l.token.ClientID)
+	current.Key.Zero()
+	return err == nil && current.SeckeyID == seckeyid
+}
+
+// fromBoot shows a time of the boot clock by the machine's clock.
+func fromBoot(at time.Duration) time.Time {
+	return time.Now().Add(at - bootClock()).UTC().Truncate(time.Millisecond)
+}
+
+// which names a key: by its number, or the current one.
+type which struct {
+	Seckeyid uint64 `arg:"" optional:"" help:"${help_which}"`
+}
+
+var errNoCurrent = errors.New("there is no current key here; run: hufu negotiate")
+
+// number is the key that is meant.
+func (w which) number(l *link) (uint64, error) {
+	if w.Seckeyid != 0 {
+		return w.Seckeyid, nil
+	}
+	current, err := l.writer.Current(l.token.ClientID)
+	current.Key.Zero()
+	if errors.Is(err, shm.ErrNoCurrent) || errors.Is(err, shm.ErrNotFound) {
+		return 0, settings.With(settings.ExitSharedMemory, errNoCurrent)
+	}
+	return current.SeckeyID, err
+}
+
+// verifyCmd proves both ends hold the same key.
+type verifyCmd struct{ which }
+
+// Run is the command.
+func (c *verifyCmd) Run(e *env) error {
+	return e.withLink(func(l *link) error {
+		n, err := c.number(l)
+		if err != nil {
+			return err
+		}
+		held, err := l.writer.Key(l.token.ClientID, n)
+		held.Key.Zero()
+		if err != nil {
+			return settings.With(settings.ExitSharedMemory, err)
+		}
+		state, err := l.keeper.Verify(e, l.Session, n)
+		if err != nil {
+			return err
+		}
+		out := keyOut{ClientID: l.token.ClientID, ServerID: l.token.ServerID, Seckeyid: n, Fingerprint: held.Fingerprint.String(), State: state.String()}
+		return e.Show(out, func() string {
+			return e.T("verified", n, held.Fingerprint, e.T("state_"+state.String()))
+		})
+	})
+}
+
+// revokeCmd ends a key for good, at both ends.
+type revokeCmd struct {
+	which
+	Reason uint8 `help:"${help_reason}" default:"1" placeholder:"N"`
+}
+
+// Run is the command.
+func (c *revokeCmd) Run(e *env) error {
+	return e.withLink(func(l *link) error {
+		n, err := c.number(l)
+		if err != nil {
+			return err
+		}
+		l.asked.Store(n)
+		if err := l.keeper.Revoke(e, l.Session, n, wire.Reason(c.Reason)); err != nil {
+			return fmt.Errorf("key %d: %w", n, err)
+		}
+		out := keyOut{ClientID: l.token.ClientID, ServerID: l.token.ServerID, Seckeyid: n, State: wire.StateRevoked.String()}
+		return e.Show(out, func() string { return e.T("revoked", n, e.Segment) })
+	})
+}

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"hufu/server/keyservice"
+	"hufu/server/seal"
+	"hufu/server/store/postgres"
+	"hufu/server/store/sqlite"
+	"hufu/shared/settings"
+	"hufu/shared/wire"
+)
+
+// installation is a store, its key ring, and the rules over both.
+type installation struct {
+	store   keyservice.Store
+	service *keyservice.Service
+	where   string // the store, for people
+}
+
+// open opens the store, and makes the installation when the store is new.
+func (e *env) open(cfg keyservice.Config) (*installation, error) {
+	if !wire.ValidID(e.ServerID) {
+		return nil, settings.With(settings.ExitUsage, fmt.Errorf("--server-id %q is not an identifier: 1 to %d characters of A-Z a-z 0-9 . _ -", e.ServerID, wire.MaxID))
+	}
+	if !wire.ValidURL(e.URL) {
+		return nil, settings.With(settings.ExitUsage, fmt.Errorf("--url %q is not an address like https://keys.example.com/hufu, without a final slash", e.URL))
+	}
+	store, where, err := e.openStore()
+	if err != nil {
+		return nil, err
+	}
+	service, err := e.openService(store, cfg)
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return &installation{store, service, where}, nil
+}
+
+func (e *env) openService(store keyservice.Store, cfg keyservice.Config) (*keyservice.Service, error) {
+	ring, err := e.openRing(store)
+	if err != nil {
+		return nil, err
+	}
+	cfg.ServerID, cfg.URL = ring.ServerID(), e.URL
+	cfg.Now = bootClock()
+	return keyservice.New(cfg, store, ring)
+}
+
+// openStore opens PostgreSQL where it is configured, else the embedded store,
+// whose schema it brings up to date.
+func (e *env) openStore() (keyservice.Store, string, error) {
+	url, err := e.databaseURL()
+	if err != nil {
+		return nil, "", err
+	}
+	if url != "" {
+		store, err := postgres.Open(e, url, postgres.Options{})
+		return store, "PostgreSQL", settings.With(settings.ExitUnreachable, err)
+	}
+	if err := os.MkdirAll(e.Data, 0o700); err != nil {
+		return nil, "", err
+	}
+	path := e.sqlitePath()
+	if err := sqlite.Migrate(e, path); err != nil {
+		return nil, "", err
+	}
+	store, err := sqlite.Open(e, path)
+	return store, path, err
+}
+
+func (e *env) sqlitePath() string { return filepath.Join(e.Data, "hufu.db") }
+
+const maxURLFile = 4096
+
+// databaseURL reads PostgreSQL's address, which may hold a password: from a
+// 0600 file or the environment, never from the command line.
+func (e *env) databaseURL() (string, error) {
+	if e.DatabaseURLFile == "" {
+		return os.Getenv("HUFU_DATABASE_URL"), nil
+	}
+	f, err := os.Open(e.DatabaseURLFile)
+	if err != nil {
+		return "", settings.With(settings.ExitUsage, fmt.Errorf("--database-url-file: %w", err))
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	if st.Mode().Perm()&0o077 != 0 {
+		return "", settings.With(settings.ExitUsage, fmt.Errorf("--database-url-file: %s can be read by others (mode %04o); run: chmod 600 %s", e.DatabaseURLFile, st.Mode().Perm(), e.DatabaseURLFile))
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxURLFile))
+	return strings.TrimSpace(string(b)), err
+}
+
+// openRing loads the key ring and checks that the store was sealed under it.
+// For a store that is new it makes both.
+func (e *env) openRing(store keyservice.Store) (*seal.Ring, error) {
+	path := e.KeyRing
+	if path == "" {
+		path = filepath.Join(e.Data, "keyring.json")
+	}
+	installed, err := store.Installation(e)
+	if errors.Is(err, keyservice.ErrNotInstalled) {
+		installed, err = e.install(store, path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	ring, err := seal.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := ring.OpenCheck(installed.RingCheck); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if ring.ServerID() != installed.ServerID {
+		return nil, fmt.Errorf("%s belongs to the server %s, and the store to %s: %w", path, ring.ServerID(), installed.ServerID, seal.ErrWrongRing)
+	}
+	return ring, nil
+}
+
+// install makes the key ring, if it is not there, and writes to the store whose it is.
+func (e *env) install(store keyservice.Store, path string) (keyservice.Installation, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return keyservice.Installation{}, err
+	}
+	ring, err := seal.Load(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		ring, err = seal.Create(path, e.ServerID)
+	}
+	if err != nil {
+		return keyservice.Installation{}, err
+	}
+	check, err := ring.SealCheck()
+	if err != nil {
+		return keyservice.Installation{}, err
+	}
+	i := keyservice.Installation{ServerID: ring.ServerID(), RingCheck: check, CreatedAt: time.Now().UTC().Truncate(time.Millisecond)}
+	if err := store.Install(e, i); err != nil {
+		return i, err
+	}
+	return store.Installation(e)
+}
+
+// with runs one administrative command over the installation, its writer running.
+func (e *env) with(do func(in *installation) error) error {
+	in, err := e.open(keyservice.Config{Log: slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelError}))})
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(e)
+	var wg sync.WaitGroup
+	wg.Go(func() { in.service.RunWriter(ctx) })
+	err = do(in)
+	stop()
+	wg.Wait()
+	return errors.Join(refusal(err), in.store.Close())
+}
+
+// refusal gives what the rules refuse its exit code.
+func refusal(err error) error {
+	var code wire.Code
+	switch {
+	case errors.Is(err, keyservice.ErrNoOutlet), errors.Is(err, keyservice.ErrExists):
+		return settings.With(settings.ExitRefused, err)
+	case errors.As(err, &code) && code == wire.CodeBusy:
+		return settings.With(settings.ExitUnreachable, err)
+	case errors.As(err, &code):
+		return settings.With(settings.ExitRefused, err)
+	}
+	return err
+}
+
+// bootClock is the machine's time as it was when the process began, carried on
+// by a clock that counts suspend and cannot be set: a change of the machine's
+// time neither lengthens a key's life nor shortens it.
+func bootClock() func() time.Time {
+	began, boot := time.Now().Round(0), sinceBoot()
+	return func() time.Time { return began.Add(sinceBoot() - boot) }
+}
+
+func sinceBoot() time.Duration {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
+		panic("hufu-server: this kernel has no CLOCK_BOOTTIME: " + err.Error()) // Linux has it since 2.6.39
+	}
+	return time.Duration(ts.Nano())
+}
