@@ -45,10 +45,17 @@ func child(t *testing.T, part string, o Options, args ...string) *exec.Cmd {
 	return c
 }
 
-// startChild starts a part and waits until it says "ready". It is killed when the test ends.
+// startChild starts a part and waits until it says "ready".
 func startChild(t *testing.T, part string, o Options, args ...string) (*exec.Cmd, io.WriteCloser, *bufio.Reader) {
 	t.Helper()
 	c := child(t, part, o, args...)
+	in, out := start(t, c)
+	return c, in, out
+}
+
+// start starts a program and waits until it says "ready". It is killed when the test ends.
+func start(t *testing.T, c *exec.Cmd) (io.WriteCloser, *bufio.Reader) {
+	t.Helper()
 	in, err := c.StdinPipe()
 	must(t, err)
 	out, err := c.StdoutPipe()
@@ -57,9 +64,9 @@ func startChild(t *testing.T, part string, o Options, args ...string) (*exec.Cmd
 	t.Cleanup(func() { c.Process.Kill(); c.Wait() })
 	r := bufio.NewReader(out)
 	if line, err := r.ReadString('\n'); line != "ready\n" {
-		t.Fatalf("%s: %q, %v", part, line, err)
+		t.Fatalf("%v: %q, %v", c.Args, line, err)
 	}
-	return c, in, r
+	return in, r
 }
 
 // childStressWriter gives every client a new key over and over until standard input ends.

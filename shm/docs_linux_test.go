@@ -3,6 +3,7 @@
 package shm
 
 import (
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 const document = "../docs/shm.md"
@@ -148,4 +150,82 @@ func TestReaderPrograms(t *testing.T) {
 	must(t, w.Close())
 	must(t, Destroy(o))
 	expect(3, "", "outlet1")
+}
+
+// TestOtherReadersFollow destroys the segment under long-lived readers in C and Python, makes it anew, and then
+// removes it by other means.
+func TestOtherReadersFollow(t *testing.T) {
+	o := mustCreate(t, segment(t, 4))
+	w := mustWriter(t, o)
+	must(t, w.Put(entry("outlet1", 1, Active), nil))
+	programs := [][]string{{build(t, "watch"), path(o), "outlet1"}}
+	if python := pythonReader(t); python != "" {
+		programs = append(programs, []string{"python3", "testdata/watch.py", python, path(o), "outlet1"})
+	}
+	var ask []func() string
+	for _, p := range programs {
+		c := exec.Command(p[0], p[1:]...)
+		in, out := start(t, c)
+		ask = append(ask, func() string {
+			io.WriteString(in, "\n")
+			line, err := out.ReadString('\n')
+			must(t, err)
+			return strings.TrimSpace(line)
+		})
+	}
+	expect := func(want string) {
+		t.Helper()
+		for i, f := range ask {
+			if got := f(); !strings.Contains(got, want) {
+				t.Errorf("%s: %q, want %q", programs[i][0], got, want)
+			}
+		}
+	}
+	expect("1")
+	must(t, w.Close())
+	must(t, Destroy(o))
+	expect("destroyed")
+	o.Capacity = 9
+	mustCreate(t, o)
+	expect("absent")
+	w = mustWriter(t, o)
+	must(t, w.Put(entry("outlet1", 2, Active), nil))
+	expect("2")
+	must(t, os.Remove(path(o)))
+	time.Sleep(1100 * time.Millisecond)
+	expect("destroyed")
+}
+
+// TestHeaderCompiles compiles the document's example, and the header as C++, with every compiler there is.
+func TestHeaderCompiles(t *testing.T) {
+	text, err := os.ReadFile(document)
+	must(t, err)
+	_, example, _ := strings.Cut(string(text), "```c\n")
+	example, _, _ = strings.Cut(example, "```")
+	include, body, found := strings.Cut(example, "\n\n")
+	if !found {
+		t.Fatal("no C example in " + document)
+	}
+	source := filepath.Join(t.TempDir(), "example.c")
+	must(t, os.WriteFile(source, []byte(include+`
+#include <stdlib.h>
+void seal(const uint8_t *key, uint64_t number);
+void unseal(const uint8_t *key);
+void example(uint64_t number);
+void example(uint64_t number)
+{
+`+body+"}\n"), 0o600))
+	for _, c := range [][]string{
+		{"gcc", "-std=c99", "-xc"}, {"gcc", "-std=c17", "-xc", "-Wconversion"}, {"clang", "-std=c99", "-xc"},
+		{"g++", "-std=c++11", "-xc++"}, {"clang++", "-std=c++11", "-xc++"},
+	} {
+		if _, err := exec.LookPath(c[0]); err != nil {
+			t.Logf("%s is not there", c[0])
+			continue
+		}
+		args := append(c[1:], "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-I.", source)
+		if out, err := exec.Command(c[0], args...).CombinedOutput(); err != nil {
+			t.Errorf("%s %v: %v\n%s", c[0], args, err, out)
+		}
+	}
 }

@@ -82,39 +82,38 @@ func (e *Entry) settle(now BootTime, sameBoot bool) {
 }
 
 // key looks (client, number) up. ErrNotUsable comes with the entry, without its key.
-func (m *mapping) key(client string, number uint64, now BootTime) (e Entry, err error) {
-	defer runtime.KeepAlive(m)
+func (m *mapping) key(client string, number uint64, now BootTime, e *Entry) error {
 	d := toIdent(client)
 	i := m.find(d, number)
-	if i < 0 || !m.copyOut(i, d, &e) || e.SeckeyID != number || e.State == 0 {
-		return Entry{}, ErrNotFound
+	if i < 0 || !m.copyOut(i, d, e) || e.SeckeyID != number || e.State == 0 {
+		runtime.KeepAlive(m)
+		*e = Entry{}
+		return ErrNotFound
 	}
 	e.ClientID = client
 	e.settle(now, m.sameBoot())
+	runtime.KeepAlive(m)
 	if !e.Usable {
-		return e, ErrNotUsable
+		return ErrNotUsable
 	}
-	return e, nil
+	return nil
 }
 
 // current looks up the active key of client with the greatest number.
-func (m *mapping) current(client string, now BootTime) (e Entry, err error) {
+func (m *mapping) current(client string, now BootTime, e *Entry) error {
 	defer runtime.KeepAlive(m)
-	if !m.sameBoot() {
-		return Entry{}, ErrNoCurrent
-	}
 	d := toIdent(client)
-	for round := range maxRounds {
+	for round := 0; round < maxRounds && m.sameBoot(); round++ {
 		changes := m.changes.Load()
 		if round > 0 {
 			now = fastNow()
 		}
 		i, moved, early := m.findCurrent(d, now)
 		if i >= 0 {
-			if m.copyOut(i, d, &e) && e.Usable && (e.State == Active || e.State == Retired) {
+			if m.copyOut(i, d, e) && e.Usable && (e.State == Active || e.State == Retired) {
 				e.ClientID = client
 				if e.settle(now, true); e.Usable {
-					return e, nil
+					return nil
 				}
 			}
 			moved = true
@@ -127,7 +126,8 @@ func (m *mapping) current(client string, now BootTime) (e Entry, err error) {
 			break
 		}
 	}
-	return Entry{}, ErrNoCurrent
+	*e = Entry{}
+	return ErrNoCurrent
 }
 
 // findCurrent walks the client's entries once. moved tells that one of them changed meanwhile, early that

@@ -76,7 +76,7 @@ typedef struct Head {
 	uint32_t version;
 	uint32_t entrySize;
 	uint32_t headSize;
-	uint32_t maxProbe; /* no key stands further than this many entries from its home */
+	uint32_t maxProbe; /* every key stands less than this many entries after its home */
 	uint64_t bootID[2];
 	uint32_t writerPID;
 	uint32_t reserved1;

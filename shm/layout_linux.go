@@ -25,7 +25,7 @@ type head struct {
 	version     uint32        // 16
 	entrySize   uint32        // 20
 	headSize    uint32        // 24
-	maxProbe    atomic.Uint32 // 28: no key stands further than this many entries from its home
+	maxProbe    atomic.Uint32 // 28: every entry stands less than this many places after its home
 	bootID      [2]atomic.Uint64
 	writerPID   atomic.Uint32 // 48
 	_           uint32
@@ -62,12 +62,28 @@ var (
 // ident is an identifier as the table has it: 12 bytes in three words.
 type ident [3]uint32
 
+// toIdent is on the way of every look-up; loads that overlap beat a loop over the bytes, and copying into an
+// array first would stall the loads that follow. What exceeds MaxID bytes is ignored.
 func toIdent(id string) ident {
-	var b [12]byte
-	copy(b[:MaxID], id)
-	return ident{
-		binary.LittleEndian.Uint32(b[0:]), binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint32(b[8:]),
+	load := func(at int) uint64 {
+		return uint64(id[at]) | uint64(id[at+1])<<8 | uint64(id[at+2])<<16 | uint64(id[at+3])<<24
 	}
+	var low uint64
+	var high uint32
+	switch n := len(id); {
+	case n >= 8:
+		low = load(0) | load(4)<<32
+		for i := 8; i < n && i < MaxID; i++ {
+			high |= uint32(id[i]) << (8 * (i - 8))
+		}
+	case n >= 4:
+		low = load(0) | load(n-4)<<(8*(n-4))
+	default:
+		for i := range n {
+			low |= uint64(id[i]) << (8 * i)
+		}
+	}
+	return ident{uint32(low), uint32(low >> 32), high}
 }
 
 func (d ident) String() string {

@@ -99,30 +99,30 @@ func (r *Reader) reopen(old *mapping) (*mapping, error) {
 
 // Current returns the key to seal with: the active one with the greatest number. ErrNoCurrent if there is
 // none.
-func (r *Reader) Current(clientID string) (Entry, error) {
+func (r *Reader) Current(clientID string) (e Entry, err error) {
 	if len(clientID) < 1 || len(clientID) > MaxID {
-		return Entry{}, ErrClientID
+		return e, ErrClientID
 	}
 	now := fastNow()
 	m, err := r.mapping(now)
-	if err != nil {
-		return Entry{}, err
+	if err == nil {
+		err = m.current(clientID, now, &e)
 	}
-	return m.current(clientID, now)
+	return e, err
 }
 
 // Key returns the key with this number, to open with. ErrNotFound, or ErrNotUsable together with the entry
 // without its key, whose State tells why.
-func (r *Reader) Key(clientID string, seckeyID uint64) (Entry, error) {
+func (r *Reader) Key(clientID string, seckeyID uint64) (e Entry, err error) {
 	if len(clientID) < 1 || len(clientID) > MaxID {
-		return Entry{}, ErrClientID
+		return e, ErrClientID
 	}
 	now := fastNow()
 	m, err := r.mapping(now)
-	if err != nil {
-		return Entry{}, err
+	if err == nil {
+		err = m.key(clientID, seckeyID, now, &e)
 	}
-	return m.key(clientID, seckeyID, now)
+	return e, err
 }
 
 // Entries returns the entries of a client in the order of their numbers, or with "" all, by client. Ended

@@ -3,6 +3,7 @@
 package shm
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -277,6 +278,18 @@ func TestNothingPrintsAKey(t *testing.T) {
 	}
 	if f.Zero(); f != (Key{}) || f.Equal(&e.Key) {
 		t.Error("not zeroed")
+	}
+}
+
+func TestIdent(t *testing.T) {
+	for n := range 14 {
+		id := "0123456789abcd"[:n]
+		var b [12]byte
+		copy(b[:MaxID], id)
+		want := ident{binary.LittleEndian.Uint32(b[0:]), binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint32(b[8:])}
+		if d := toIdent(id); d != want || d.String() != id[:min(n, MaxID)] {
+			t.Errorf("%q is %x, want %x; back %q", id, d, want, d.String())
+		}
 	}
 }
 

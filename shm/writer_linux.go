@@ -117,29 +117,31 @@ func (w *Writer) begin() error {
 }
 
 // Key returns the key with this number. ErrNotFound, or ErrNotUsable together with its entry.
-func (w *Writer) Key(clientID string, seckeyID uint64) (Entry, error) {
+func (w *Writer) Key(clientID string, seckeyID uint64) (e Entry, err error) {
 	if err := checkID(clientID); err != nil {
-		return Entry{}, err
+		return e, err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.m == nil {
-		return Entry{}, ErrClosed
+		return e, ErrClosed
 	}
-	return w.m.key(clientID, seckeyID, Now())
+	err = w.m.key(clientID, seckeyID, Now(), &e)
+	return e, err
 }
 
 // Current returns the key to seal with. ErrNoCurrent if there is none.
-func (w *Writer) Current(clientID string) (Entry, error) {
+func (w *Writer) Current(clientID string) (e Entry, err error) {
 	if err := checkID(clientID); err != nil {
-		return Entry{}, err
+		return e, err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.m == nil {
-		return Entry{}, ErrClosed
+		return e, ErrClosed
 	}
-	return w.m.current(clientID, Now())
+	err = w.m.current(clientID, Now(), &e)
+	return e, err
 }
 
 // Entries returns the entries of a client in the order of their numbers, or with "" all, by client. Ended
@@ -163,7 +165,9 @@ func (w *Writer) Confirm(clientID string, seckeyID uint64) (keys [ConfirmSize]by
 	if w.m == nil {
 		return keys, ErrClosed
 	}
-	if _, err := w.m.key(clientID, seckeyID, Now()); err != nil {
+	var e Entry
+	defer e.Key.Zero()
+	if err := w.m.key(clientID, seckeyID, Now(), &e); err != nil {
 		return keys, err
 	}
 	d := toIdent(clientID)
