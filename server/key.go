@@ -134,41 +134,49 @@ func (c *keyShowCmd) Run(e *env) error {
 	})
 }
 
+// stepView is one state that a key has reached, as --json shows it.
+type stepView struct {
+	State  string    `json:"state"`
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason,omitempty"`
+	By     string    `json:"by,omitempty"`
+}
+
 func (e *env) showKey(k *keyservice.KeyRow, states []keyservice.StateRow) error {
-	type step struct {
-		State  string    `json:"state"`
-		At     time.Time `json:"at"`
-		Reason string    `json:"reason,omitempty"`
-		By     string    `json:"by,omitempty"`
+	if !e.JSON {
+		return e.showKeyWords(k, states)
 	}
 	shown := struct {
 		keyView
-		History []step `json:"history"`
+		History []stepView `json:"history"`
 	}{keyView: viewKey(k)}
+	for _, s := range states {
+		step := stepView{State: s.State.String(), At: s.At, By: s.By}
+		if s.State >= wire.StateRetired {
+			step.Reason = s.Reason.String()
+		}
+		shown.History = append(shown.History, step)
+	}
+	return e.Show(shown, nil)
+}
+
+func (e *env) showKeyWords(k *keyservice.KeyRow, states []keyservice.StateRow) error {
+	receipt := "-"
+	switch {
+	case !k.Receipt.IsZero():
+		receipt = e.T("receipt_at", text.Time(k.Receipt))
+	case k.State >= wire.StateExpired:
+		receipt = e.T("no_receipt")
+	}
+	e.Say("key_line", k.Outlet, k.Seckeyid, e.T("state_"+k.State.String()), wire.Fingerprint(k.FP), text.Time(k.Expires), receipt)
 	history := e.Rows("col_state", "col_at", "col_reason", "col_by")
 	for _, s := range states {
-		line := step{State: s.State.String(), At: s.At, By: s.By}
-		if s.State >= wire.StateRetired {
-			line.Reason = s.Reason.String()
-		}
-		shown.History = append(shown.History, line)
 		by := s.By
 		if by == "" {
 			by = e.T("by_server")
 		}
-		history.Add(line, e.T("state_"+s.State.String()), text.Time(s.At), e.reason(s.State, s.Reason), by)
+		history.Add(nil, e.T("state_"+s.State.String()), text.Time(s.At), e.reason(s.State, s.Reason), by)
 	}
-	if e.JSON {
-		return e.Show(shown, nil)
-	}
-	receipt := e.T("no_receipt")
-	if !k.Receipt.IsZero() {
-		receipt = e.T("receipt_at", text.Time(k.Receipt))
-	}
-	if k.State < wire.StateExpired {
-		receipt = "-"
-	}
-	fmt.Fprintln(e.W, e.T("key_line", k.Outlet, k.Seckeyid, e.T("state_"+k.State.String()), wire.Fingerprint(k.FP), text.Time(k.Expires), receipt))
 	return history.Write()
 }
 

@@ -133,6 +133,13 @@ func (e *env) status(o *keyservice.Outlet) string {
 	return e.T("enabled")
 }
 
+// secretView is the secret of one epoch as --json shows it: when, never what.
+type secretView struct {
+	Epoch       uint32     `json:"epoch"`
+	CreatedAt   time.Time  `json:"createdAt"`
+	FirstUsedAt *time.Time `json:"firstUsedAt,omitempty"`
+}
+
 // outletShowCmd shows one outlet and its newest keys.
 type outletShowCmd struct {
 	ID string `arg:"" help:"${help_id}"`
@@ -149,11 +156,6 @@ func (c *outletShowCmd) Run(e *env) error {
 		if err != nil {
 			return err
 		}
-		type secretView struct {
-			Epoch       uint32     `json:"epoch"`
-			CreatedAt   time.Time  `json:"createdAt"`
-			FirstUsedAt *time.Time `json:"firstUsedAt,omitempty"`
-		}
 		shown := struct {
 			outletView
 			Secrets []secretView `json:"secrets"`
@@ -168,13 +170,13 @@ func (c *outletShowCmd) Run(e *env) error {
 		if e.JSON {
 			return e.Show(shown, nil)
 		}
-		fmt.Fprintln(e.W, e.T("outlet_line", o.ID, e.T("role_"+o.Role.String()), e.status(&o), text.Time(o.EnrolledAt)))
+		e.Say("outlet_line", o.ID, e.T("role_"+o.Role.String()), e.status(&o), text.Time(o.EnrolledAt))
 		for _, s := range secrets {
 			used := e.T("unused")
 			if !s.FirstUsedAt.IsZero() {
 				used = text.Time(s.FirstUsedAt)
 			}
-			fmt.Fprintln(e.W, e.T("secret_line", s.Epoch, text.Time(s.CreatedAt), used))
+			e.Say("secret_line", s.Epoch, text.Time(s.CreatedAt), used)
 		}
 		return e.keyRows(keys).Write()
 	})

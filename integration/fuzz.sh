@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# make fuzz: runs every fuzzer of the project for FUZZTIME (default 10s) and
+# tells how often each was executed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+time=${FUZZTIME:-10s}
+status=0
+while IFS=: read -r file name; do
+	package=./$(dirname "$file")
+	if out=$(go test -run '^$' -fuzz "^$name\$" -fuzztime "$time" "$package" 2>&1); then
+		printf '%-28s %-16s %s\n' "$name" "$package" "$(sed -n 's/.*execs: \([0-9]*\).*/\1 executions/p' <<<"$out" | tail -1)"
+	else
+		printf '%-28s %-16s FAILED\n%s\n' "$name" "$package" "$out"
+		status=1
+	fi
+done < <(git ls-files '*_test.go' | xargs grep -o '^func Fuzz[A-Za-z0-9_]*' | sed 's/func //')
+exit $status
