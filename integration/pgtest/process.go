@@ -116,8 +116,9 @@ func (p *process) stop() error {
 	return errors.Join(errors.New("pgtest: the server had to be killed"), p.kill())
 }
 
-// kill ends the server and its children at once. The children are in groups
-// of their own, so they are looked up while their parent stands still.
+// kill ends the server and its children at once, and returns when all of them
+// are gone. The children are in groups of their own, so they are looked up
+// while their parent stands still.
 func (p *process) kill() error {
 	if p == nil {
 		return nil
@@ -125,7 +126,12 @@ func (p *process) kill() error {
 	if err := p.signal(syscall.SIGSTOP); err != nil {
 		return err
 	}
-	for _, pid := range childrenOf(p.cmd.Process.Pid) {
+	server := p.cmd.Process.Pid
+	if err := await(func() bool { state, _ := stat(server); return state == "T" || gone(server) }); err != nil {
+		return err
+	}
+	children := childrenOf(server)
+	for _, pid := range children {
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && err != syscall.ESRCH {
 			return fmt.Errorf("pgtest: kill %d: %w", pid, err)
 		}
@@ -134,7 +140,18 @@ func (p *process) kill() error {
 		return err
 	}
 	<-p.done
-	return nil
+	return await(func() bool { return !slices.ContainsFunc(children, func(pid int) bool { return !gone(pid) }) })
+}
+
+// await polls until ok, for 10 s at most.
+func await(ok func() bool) error {
+	for range 1000 {
+		if ok() {
+			return nil
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return errors.New("pgtest: a process does not end")
 }
 
 func (p *process) signal(sig syscall.Signal) error {
@@ -144,19 +161,36 @@ func (p *process) signal(sig syscall.Signal) error {
 	return nil
 }
 
-func childrenOf(parent int) (pids []int) {
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, stat := range stats {
-		text, err := os.ReadFile(stat)
+// stat is a process's state, a letter, and its parent; empty if there is no
+// such process.
+func stat(pid int) (state string, parent int) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return "", 0
+	}
+	// pid (name) state ppid …, and the name may contain anything.
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+	if len(fields) < 2 {
+		return "", 0
+	}
+	parent, _ = strconv.Atoi(fields[1])
+	return fields[0], parent
+}
+
+// gone says that a process has ended, whether or not anybody has asked how.
+func gone(pid int) bool {
+	state, _ := stat(pid)
+	return state == "" || state == "Z" || state == "X"
+}
+
+func childrenOf(server int) (pids []int) {
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
 		if err != nil {
-			continue // it has ended
-		}
-		// pid (name) state ppid …, and the name may contain anything.
-		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-		if len(fields) < 2 || fields[1] != strconv.Itoa(parent) {
 			continue
 		}
-		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(stat))); err == nil {
+		if _, parent := stat(pid); parent == server {
 			pids = append(pids, pid)
 		}
 	}

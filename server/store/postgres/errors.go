@@ -19,6 +19,8 @@ func failure(doing string, err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, keyservice.ErrInDoubt):
+		return err
 	case isBusy(err):
 		return fmt.Errorf("postgres: %s: %w: %w", doing, keyservice.ErrBusy, err)
 	}

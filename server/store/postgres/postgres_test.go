@@ -32,3 +32,21 @@ func open(t *testing.T, url string) *postgres.Store {
 	})
 	return s
 }
+
+// BenchmarkApply runs over a cluster of its own, whose commits are durable.
+func BenchmarkApply(b *testing.B) {
+	c, err := pgtest.Start(b.Context(), pgtest.FSync())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Stop()
+	if err := postgres.Migrate(b.Context(), c.URL("postgres")); err != nil {
+		b.Fatal(err)
+	}
+	s, err := postgres.Open(b.Context(), c.URL("postgres"), postgres.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	storetest.Bench(b, s)
+}

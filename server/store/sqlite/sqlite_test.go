@@ -43,3 +43,16 @@ func open(t *testing.T, path string) *sqlite.Store {
 	})
 	return s
 }
+
+func BenchmarkApply(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "hufu.db")
+	if err := sqlite.Migrate(b.Context(), path); err != nil {
+		b.Fatal(err)
+	}
+	s, err := sqlite.Open(b.Context(), path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	storetest.Bench(b, s)
+}
