@@ -1,0 +1,224 @@
+//go:build !js
+
+package client
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"hufu/shared/wire"
+)
+
+// serveSocket is a real WebSocket server on the loop-back.
+func serveSocket(t *testing.T, subprotocols []string, handle func(ctx context.Context, c *websocket.Conn)) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != wire.Path {
+			http.Error(w, "not here", http.StatusNotFound)
+			return
+		}
+		c, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: subprotocols})
+		if err != nil {
+			return
+		}
+		defer c.CloseNow()
+		handle(r.Context(), c)
+	}))
+	t.Cleanup(server.Close)
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
+	return "ws" + strings.TrimPrefix(server.URL, "http") + wire.Path
+}
+
+func mustDial(t *testing.T, url string) Transport {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	tr, err := Dial(ctx, url)
+	cancel() // the connection outlives the context of its making
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { tr.Close() })
+	return tr
+}
+
+// TestDial runs a whole session with a key over the loop-back.
+func TestDial(t *testing.T) {
+	url := serveSocket(t, []string{wire.Subprotocol}, func(ctx context.Context, c *websocket.Conn) {
+		p := newPeer(t)
+		go func() {
+			for {
+				_, frame, err := c.Read(ctx)
+				if err != nil {
+					p.link.Close()
+					return
+				}
+				p.up <- frame
+			}
+		}()
+		go obliging(p)
+		for {
+			select {
+			case m := <-p.down:
+				if c.Write(ctx, websocket.MessageBinary, m.([]byte)) != nil {
+					return
+				}
+			case <-p.gone:
+				return
+			}
+		}
+	})
+	s, err := Open(t.Context(), mustDial(t, url), longTerm(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range uint64(20) {
+		fresh, err := s.Negotiate(t.Context(), i)
+		if err != nil || fresh.Seckeyid != i+1 {
+			t.Fatal(err)
+		}
+		fresh.Held.Zero()
+	}
+	begin := time.Now()
+	s.Close()
+	if took := time.Since(begin); took > closeWait {
+		t.Errorf("closing took %v", took)
+	}
+}
+
+func TestDialFails(t *testing.T) {
+	ended := func(ctx context.Context, c *websocket.Conn) { c.Read(ctx) }
+	good := serveSocket(t, []string{wire.Subprotocol}, ended)
+	for _, c := range []struct {
+		name, url, text string
+	}{
+		{"no subprotocol", serveSocket(t, nil, ended), errSubprotocol.Error()},
+		{"another path", strings.TrimSuffix(good, wire.Path) + "/other", "answered 404 Not Found"},
+		{"nobody there", "ws://127.0.0.1:1/ws", "connection refused"},
+		{"no address", "ws://", "client: dial: "},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			begin := time.Now()
+			_, err := Dial(t.Context(), c.url)
+			if err == nil || !strings.Contains(err.Error(), c.text) || !strings.HasPrefix(err.Error(), "client: ") {
+				t.Errorf("got %v", err)
+			}
+			if took := time.Since(begin); took > 2*time.Second {
+				t.Errorf("it took %v", took)
+			}
+		})
+	}
+}
+
+// TestDialFollowsNobody: a redirect is no answer of a server.
+func TestDialFollowsNobody(t *testing.T) {
+	good := serveSocket(t, []string{wire.Subprotocol}, func(ctx context.Context, c *websocket.Conn) { c.Read(ctx) })
+	server := httptest.NewServer(http.RedirectHandler("http"+strings.TrimPrefix(good, "ws"), http.StatusFound))
+	defer server.Close()
+	_, err := Dial(t.Context(), "ws"+strings.TrimPrefix(server.URL, "http"))
+	if err == nil || !strings.Contains(err.Error(), "302 Found") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestDialHeader(t *testing.T) {
+	var got http.Header
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { got = r.Header }))
+	defer server.Close()
+	DialWith(DialOptions{HTTP: server.Client(), Header: http.Header{"Origin": {"https://centre.example"}}})(t.Context(), server.URL)
+	if got.Get("Origin") != "https://centre.example" || got.Get("Sec-WebSocket-Protocol") != wire.Subprotocol ||
+		got.Get("Sec-WebSocket-Extensions") != "" {
+		t.Errorf("sent %v", got)
+	}
+}
+
+// TestTransportErrors has the ends of a WebSocket; what came before is read first.
+func TestTransportErrors(t *testing.T) {
+	long := make([]byte, wire.MaxServerFrame)
+	for _, c := range []struct {
+		name   string
+		handle func(ctx context.Context, c *websocket.Conn)
+		reads  int
+		want   error
+	}{
+		{"text", func(ctx context.Context, c *websocket.Conn) {
+			c.Write(ctx, websocket.MessageText, []byte("hello"))
+			c.Read(ctx)
+		}, 0, errText},
+		{"the longest", func(ctx context.Context, c *websocket.Conn) {
+			c.Write(ctx, websocket.MessageBinary, long)
+			c.Close(1001, "")
+		}, 1, &CloseError{Code: 1001}},
+		{"too long", func(ctx context.Context, c *websocket.Conn) {
+			c.Write(ctx, websocket.MessageBinary, append(long, 0))
+			c.Read(ctx)
+		}, 0, errTooLong},
+		{"closed behind messages", func(ctx context.Context, c *websocket.Conn) {
+			for range 3 {
+				c.Write(ctx, websocket.MessageBinary, []byte{1})
+			}
+			c.Close(4001, "a newer connection")
+		}, 3, &CloseError{Code: 4001, Reason: "a newer connection"}},
+		{"torn", func(ctx context.Context, c *websocket.Conn) { c.CloseNow() }, 0, &CloseError{Code: 1006}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tr := mustDial(t, serveSocket(t, []string{wire.Subprotocol}, c.handle))
+			for range c.reads {
+				if _, err := tr.Read(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err := tr.Read(t.Context())
+			var want, got *CloseError
+			if errors.As(c.want, &want) {
+				if !errors.As(err, &got) || *got != *want {
+					t.Errorf("got %v, want %v", err, want)
+				}
+			} else {
+				wantErr(t, err, c.want)
+			}
+		})
+	}
+}
+
+// TestCloseIsBounded: a server that does not answer the close frame, or sends
+// without end, holds nobody up.
+func TestCloseIsBounded(t *testing.T) {
+	for name, handle := range map[string]func(ctx context.Context, c *websocket.Conn){
+		"silent": func(ctx context.Context, c *websocket.Conn) { time.Sleep(3 * time.Second) },
+		"talkative": func(ctx context.Context, c *websocket.Conn) {
+			for c.Write(ctx, websocket.MessageBinary, make([]byte, 1000)) == nil {
+			}
+		},
+	} {
+		for _, reading := range []bool{false, true} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				tr := mustDial(t, serveSocket(t, []string{wire.Subprotocol}, handle))
+				read := make(chan struct{})
+				go func() {
+					defer close(read)
+					for reading {
+						if _, err := tr.Read(context.Background()); err != nil {
+							return
+						}
+					}
+				}()
+				time.Sleep(50 * time.Millisecond)
+				begin := time.Now()
+				tr.Close()
+				tr.Close()
+				<-read
+				if took := time.Since(begin); took > closeWait+500*time.Millisecond {
+					t.Errorf("closing took %v", took)
+				}
+			})
+		}
+	}
+}
