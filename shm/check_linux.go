@@ -1,3 +1,5 @@
+//go:build amd64 || arm64
+
 package shm
 
 import (
@@ -80,3 +82,6 @@ func checkEntry(e *Entry, now BootTime) error {
 	}
 	return nil
 }
+
+// holdsKey tells whether an entry of this state may hold key bytes.
+func (s State) holdsKey() bool { return s >= Pending && s <= Retired }

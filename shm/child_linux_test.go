@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 func child(t *testing.T, part string, o Options, args ...string) *exec.Cmd {
 	t.Helper()
 	c := exec.Command(os.Args[0], append([]string{o.Dir, o.Name}, args...)...)
-	c.Env = append(os.Environ(), "HUFU_SHM_CHILD="+part)
+	c.Env = append(os.Environ(), "HUFU_SHM_CHILD="+part, "GORACE=atexit_sleep_ms=0")
 	c.Stderr = os.Stderr
 	return c
 }

@@ -6,14 +6,15 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"os"
+	"os/exec"
+	"strings"
 	"testing"
 )
 
 // lookEverywhere opens a segment of these bytes and looks up all that there may be in it. The contents of the
 // answers are free; there must be no panic and no access outside of the mapping.
 func lookEverywhere(t *testing.T, o Options, data []byte) {
-	os.Remove(path(o))
-	must(t, os.WriteFile(path(o), data, 0o600))
+	replaceSegment(t, o, data)
 	r, err := OpenReader(o)
 	if err != nil {
 		return
@@ -48,6 +49,12 @@ func lookEverywhere(t *testing.T, o Options, data []byte) {
 	checkChains(t, w)
 }
 
+// replaceSegment makes the segment anew with these bytes.
+func replaceSegment(t *testing.T, o Options, data []byte) {
+	os.Remove(path(o))
+	must(t, os.WriteFile(path(o), data, 0o600))
+}
+
 func writeConfirms(o Options, total int) error {
 	os.Remove(path(o) + confirmSuffix)
 	return newFile(path(o)+confirmSuffix, confirmSize(total), 0o600, func(fd int) error { return writeConfirmHead(fd, total) })
@@ -77,32 +84,67 @@ func FuzzOpenReader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) { lookEverywhere(t, segment(t, 1), data) })
 }
 
-// TestHostileSegments is the fuzzer's work in short: sound segments with damage where it hurts.
+// damage returns a copy of a sound segment with damage where it hurts.
+func damage(rng *rand.Rand, sound []byte) []byte {
+	data := append([]byte(nil), sound...)
+	at := func() int { return headSize + rng.IntN(6)*entrySize }
+	for range 1 + rng.IntN(12) {
+		switch rng.IntN(5) {
+		case 0: // any byte
+			data[rng.IntN(len(data))] = byte(rng.Uint32())
+		case 1: // a word of an entry
+			word := []uint32{0, 1, 2, 5, 0x7fffffff, 0xffffffff}[rng.IntN(6)]
+			binary.LittleEndian.PutUint32(data[at()+4*rng.IntN(16):], word)
+		case 2: // one entry over another
+			from, to := at(), at()
+			copy(data[to:to+entrySize], data[from:from+entrySize])
+		case 3: // useNum, maxProbe, changes
+			binary.LittleEndian.PutUint32(data[[]int{4, 28, 64}[rng.IntN(3)]:], rng.Uint32())
+		case 4: // all but the key
+			for i, j := at(), 0; j < 64; j++ {
+				data[i+j] = byte(rng.Uint32())
+			}
+		}
+	}
+	return data
+}
+
+// TestHostileSegments is the fuzzer's work in short, and shows the same to the readers in C, under the
+// sanitizers where there are any, and in Python.
 func TestHostileSegments(t *testing.T) {
 	sound := soundSegment(t)
 	rng := rand.New(rand.NewPCG(1, 2))
 	o := segment(t, 1)
 	for range 3000 {
-		data := append([]byte(nil), sound...)
-		for range 1 + rng.IntN(12) {
-			switch rng.IntN(5) {
-			case 0:
-				data[rng.IntN(len(data))] = byte(rng.Uint32())
-			case 1: // a word of an entry
-				at := headSize + rng.IntN(6)*entrySize + 4*rng.IntN(16)
-				binary.LittleEndian.PutUint32(data[at:], []uint32{0, 1, 2, 5, 0x7fffffff, 0xffffffff}[rng.IntN(6)])
-			case 2: // one entry over another
-				from, to := headSize+rng.IntN(6)*entrySize, headSize+rng.IntN(6)*entrySize
-				copy(data[to:to+entrySize], data[from:from+entrySize])
-			case 3: // maxProbe, changes
-				binary.LittleEndian.PutUint32(data[[]int{4, 28, 64}[rng.IntN(3)]:], rng.Uint32())
-			case 4:
-				i := headSize + rng.IntN(6)*entrySize
-				for j := range 64 {
-					data[i+j] = byte(rng.Uint32())
-				}
-			}
-		}
-		lookEverywhere(t, o, data)
+		lookEverywhere(t, o, damage(rng, sound))
 	}
+	reader := build(t, "reader", sanitize(t)...)
+	python := pythonReader(t)
+	codes := map[int]int{}
+	for i := range 100 {
+		replaceSegment(t, o, damage(rng, sound))
+		c := exec.Command(reader, path(o), "outlet1", "2")
+		if i%5 == 0 && python != "" {
+			c = exec.Command("python3", python, path(o), "outlet1", "2")
+		}
+		out, err := c.CombinedOutput()
+		code := c.ProcessState.ExitCode()
+		if code < 0 || code > 3 || strings.Contains(string(out), "runtime error") || strings.Contains(string(out), "Traceback") {
+			t.Fatalf("%v: %v\n%s", c.Args, err, out)
+		}
+		codes[code]++
+	}
+	t.Logf("exit codes of the C and Python readers: %v", codes)
+}
+
+// sanitize returns the flags that make a C program report undefined behaviour, none if they do not link here.
+func sanitize(t *testing.T) []string {
+	flags := []string{"-fsanitize=undefined,bounds", "-fno-sanitize-recover=all"}
+	c := exec.Command("cc", append(flags, "-xc", "-o", t.TempDir()+"/a.out", "-")...)
+	c.Stdin = strings.NewReader("int main(void) { return 0; }")
+	if c.Run() != nil {
+		t.Log("no sanitizers")
+		return nil
+	}
+	return flags
 }

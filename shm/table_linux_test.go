@@ -18,15 +18,14 @@ func TestEnds(t *testing.T) {
 	o := mustCreate(t, segment(t, 8))
 	w, r := mustWriter(t, o), mustReader(t, o)
 	long, short, early := entry("outlet1", 1, Active), entry("outlet1", 2, Pending), entry("outlet1", 3, Pending)
-	short.NotAfter = Now().Add(60 * time.Millisecond)
-	early.NotBefore = Now().Add(30 * time.Millisecond)
+	short.NotAfter = Now().Add(300 * time.Millisecond)
 	must(t, w.Put(long, nil))
 	must(t, w.Put(short, nil))
 	must(t, w.MakeCurrent("outlet1", 2))
 	if n, err := w.WipeEnded(); n != 0 || err != nil {
 		t.Fatal(n, err)
 	}
-	time.Sleep(70 * time.Millisecond)
+	time.Sleep(310 * time.Millisecond)
 	e, err := r.Key("outlet1", 2)
 	wantErr(t, err, ErrNotUsable)
 	if e.State != Expired || e.Usable || e.Key != (Key{}) {
@@ -45,14 +44,14 @@ func TestEnds(t *testing.T) {
 	}
 
 	// A key is not current before it begins.
-	early.NotBefore = Now().Add(30 * time.Millisecond)
+	early.NotBefore = Now().Add(300 * time.Millisecond)
 	must(t, w.Put(early, nil))
 	must(t, w.MakeCurrent("outlet1", 3))
 	_, err = r.Current("outlet1")
 	wantErr(t, err, ErrNoCurrent)
 	_, err = r.Key("outlet1", 3)
 	must(t, err)
-	time.Sleep(40 * time.Millisecond)
+	time.Sleep(310 * time.Millisecond)
 	_, err = r.Current("outlet1")
 	must(t, err)
 

@@ -42,9 +42,6 @@ func (s State) String() string {
 	return fmt.Sprintf("state(%d)", uint32(s))
 }
 
-// holdsKey tells whether an entry of this state may hold key bytes.
-func (s State) holdsKey() bool { return s >= Pending && s <= Retired }
-
 // Key is an agreed key. It prints as "[key]" in every format; use [Entry.Fingerprint] in logs.
 type Key [KeySize]byte
 
