@@ -2,12 +2,13 @@ package keyservice
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
 const sweepPage = 256
 
-// sweep ends keys in time. Several servers may do so at once: each change is
+// sweep ends keys and unused secrets in time. Several servers may do so at once: each change is
 // decided over what the others have committed.
 func (s *Service) sweep(ctx context.Context) {
 	ticker := time.NewTicker(sweepEvery)
@@ -18,8 +19,8 @@ func (s *Service) sweep(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		if err := s.settle(ctx); err != nil && ctx.Err() == nil {
-			s.cfg.Log.Warn("keys whose end has passed cannot be ended; trying again", "error", err)
+		if err := errors.Join(s.settle(ctx), s.dropUnused(ctx)); err != nil && ctx.Err() == nil {
+			s.cfg.Log.Warn("what has ended cannot be ended; trying again", "error", err)
 		}
 	}
 }

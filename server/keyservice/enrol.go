@@ -50,28 +50,6 @@ func (s *Service) dummySecret(clientID string) wire.Secret {
 	return wire.Secret(h.Sum(nil))
 }
 
-// Opened is called when a client's open has been authenticated. It records the
-// first use of the epoch, and refuses those who have been disabled meanwhile.
-func (s *Service) Opened(ctx context.Context, clientID string, epoch uint64) error {
-	return s.change(ctx, clientID, 0, func(l *Ledger, now time.Time) error {
-		if l.Outlet == nil || l.Outlet.Disabled {
-			return wire.CodeNotPermitted
-		}
-		for _, secret := range l.Secrets {
-			if uint64(secret.Epoch) != epoch {
-				continue
-			}
-			if secret.FirstUsedAt.IsZero() {
-				secret.FirstUsedAt = now
-				l.Writes.UsedSecrets = append(l.Writes.UsedSecrets, secret)
-				l.note(ChangeRow{At: now, Kind: KindOpened, Outlet: clientID, By: clientID, Note: fmt.Sprintf("epoch %d", epoch)})
-			}
-			return nil
-		}
-		return wire.CodeNotPermitted
-	})
-}
-
 // Enrol makes a new outlet, operator or auditor and returns its token, which
 // is kept nowhere. ErrExists refuses an id that is there.
 func (s *Service) Enrol(ctx context.Context, id string, role wire.Role) (*wire.Token, error) {

@@ -39,6 +39,9 @@ type Store interface {
 	// Due lists, in ascending order, up to limit outlets with a living key
 	// whose EndsAt is not after now.
 	Due(ctx context.Context, now time.Time, limit int) ([]string, error)
+	// Unused lists, in ascending order, up to limit outlets with a secret that was
+	// made before a time and has never been opened with.
+	Unused(ctx context.Context, before time.Time, limit int) ([]string, error)
 	// Unreceipted lists the outlet's revoked numbers that have no receipt for
 	// being revoked, newest first, at most limit, with their reasons.
 	Unreceipted(ctx context.Context, outlet string, limit int) ([]Revoked, error)
@@ -191,7 +194,8 @@ const (
 	KindRevoked    Kind = "revoked"
 	KindReceipt    Kind = "receipt"
 	KindRefused    Kind = "refused"
-	KindSecretGone Kind = "secret-gone"
+	KindSecretGone Kind = "secret-gone" // a new secret that nobody opened with
+	KindCut        Kind = "cut"         // a new secret, and nothing of before is good
 )
 
 // ChangeRow is one line of the change table: what happened, to whom, by whom.

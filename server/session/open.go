@@ -48,7 +48,7 @@ func (x *session) open(ctx context.Context) (cancel func(), err error) {
 // admit checks a well-formed open.
 func (x *session) admit(ctx context.Context, hello *wire.Hello, m *wire.Open, arrived time.Time) (cancel func(), err error) {
 	x.log = x.log.With("client", m.ClientID)
-	x.peer = keyservice.Peer{ClientID: m.ClientID, Conn: x.name}
+	x.peer, x.epoch = keyservice.Peer{ClientID: m.ClientID, Conn: x.name}, m.Epoch
 	cancel = x.server.service.Listen(m.ClientID, x.changed)
 	e, err := x.server.service.Lookup(ctx, m.ClientID, m.Epoch)
 	if err != nil {

@@ -24,10 +24,11 @@ type session struct {
 	log      *slog.Logger
 	admitted func() // ends the counting as not yet open
 
-	peer keyservice.Peer
-	q    uint64 // of the last authentic request
-	p    uint64 // of the next message; whoever holds the outbox may use it
-	out  outbox
+	peer  keyservice.Peer
+	epoch uint64 // under which it was opened
+	q     uint64 // of the last authentic request
+	p     uint64 // of the next message; whoever holds the outbox may use it
+	out   outbox
 
 	idle   *time.Timer  // closes after silence
 	ping   *time.Timer  // keeps the way through proxies open
@@ -179,8 +180,8 @@ func (x *session) push(ctx context.Context, push *wire.Push) error {
 // changed is called for every change that concerns the client. It does not block.
 func (x *session) changed(c keyservice.ChangeRow) {
 	switch {
-	case c.Kind == keyservice.KindDisabled:
-		x.closeSoon(websocket.StatusPolicyViolation, "")
+	case c.Kind == keyservice.KindDisabled, c.Kind == keyservice.KindCut, c.Kind == keyservice.KindOpened:
+		x.server.wg.Go(x.recheck)
 	case c.State >= wire.StateRetired:
 		mine, full := x.out.offer(&wire.Push{Seckeyid: c.Seckeyid, State: c.State, Reason: c.Reason})
 		if full {
@@ -193,6 +194,20 @@ func (x *session) changed(c keyservice.ChangeRow) {
 				}
 			})
 		}
+	}
+}
+
+// recheck closes the session if the secret it was opened with is good no more.
+func (x *session) recheck() {
+	e, err := x.server.service.Lookup(x.server.ctx, x.peer.ClientID, x.epoch)
+	if err != nil {
+		x.log.Warn("the enrolment cannot be looked up; closing", "error", err)
+		x.closeSoon(websocket.StatusTryAgainLater, "")
+		return
+	}
+	e.Secret.Zero()
+	if !e.Known {
+		x.closeSoon(websocket.StatusPolicyViolation, "")
 	}
 }
 

@@ -65,10 +65,18 @@ func (s *Store) Outlets(ctx context.Context, q keyservice.OutletQuery) ([]keyser
 
 // Due implements keyservice.Store.
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
-	return list(ctx, s.pool, "due", func(row pgx.Row) (id string, err error) {
-		err = row.Scan(&id)
-		return id, err
-	}, `SELECT DISTINCT outlet FROM sealed_key WHERE ends_at <= $1 ORDER BY outlet LIMIT $2`, now, limit)
+	return list(ctx, s.pool, "due", scanID, `SELECT DISTINCT outlet FROM sealed_key WHERE ends_at <= $1 ORDER BY outlet LIMIT $2`, now, limit)
+}
+
+// Unused implements keyservice.Store.
+func (s *Store) Unused(ctx context.Context, before time.Time, limit int) ([]string, error) {
+	return list(ctx, s.pool, "unused", scanID, `SELECT DISTINCT outlet FROM sealed_secret
+		WHERE first_used_at IS NULL AND created_at < $1 ORDER BY outlet LIMIT $2`, before, limit)
+}
+
+func scanID(row pgx.Row) (id string, err error) {
+	err = row.Scan(&id)
+	return id, err
 }
 
 // Installation implements keyservice.Store.

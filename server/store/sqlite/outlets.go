@@ -63,6 +63,13 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, er
 		`SELECT DISTINCT outlet FROM sealed_key WHERE ends_at <= ? ORDER BY outlet LIMIT ?`, now.UnixMilli(), limit)
 }
 
+// Unused implements keyservice.Store.
+func (s *Store) Unused(ctx context.Context, before time.Time, limit int) ([]string, error) {
+	return list(ctx, s.readers, "unused", scanOne[string],
+		`SELECT DISTINCT outlet FROM sealed_secret WHERE first_used_at IS NULL AND created_at < ?
+		ORDER BY outlet LIMIT ?`, before.UnixMilli(), limit)
+}
+
 // list collects the rows of a query.
 func list[T any](ctx context.Context, db *sql.DB, doing string, read func(scan func(...any) error) (T, error),
 	query string, args ...any) (all []T, err error) {
