@@ -18,20 +18,25 @@ const maxQueued = 4 << 20
 // Dial opens the browser's own WebSocket. The browser chooses proxy, TLS and
 // Origin, and hides why a connection failed.
 func Dial(ctx context.Context, url string) (_ Transport, err error) {
-	s := &socket{wake: make(chan struct{}, 1), opened: make(chan struct{}), closed: make(chan struct{})}
+	s := &socket{wake: make(chan struct{}, 1), opened: make(chan struct{}),
+		broken: make(chan struct{}), closed: make(chan struct{})}
 	if err := s.connect(url); err != nil {
 		return nil, err
 	}
 	select {
 	case <-s.opened:
+	case <-s.broken:
+		err = errNoSocket
+	case <-ctx.Done():
+		err = fmt.Errorf("client: dial: %w", context.Cause(ctx))
+	}
+	select {
+	case <-s.opened: // even if it has ended meanwhile: what came is to be read
 		if s.ws.Get("protocol").String() == wire.Subprotocol {
 			return s, nil
 		}
 		err = errSubprotocol
-	case <-s.closed:
-		err = fmt.Errorf("client: dial: %w", s.err)
-	case <-ctx.Done():
-		err = fmt.Errorf("client: dial: %w", context.Cause(ctx))
+	default:
 	}
 	s.ws.Call("close")
 	s.detach()
@@ -42,8 +47,10 @@ type socket struct {
 	ws     js.Value
 	funcs  map[string]js.Func
 	opened chan struct{}
+	broken chan struct{} // it came to an end, or will not open
 	closed chan struct{}
 	wake   chan struct{}
+	broke  sync.Once
 	once   sync.Once
 
 	mu     sync.Mutex
@@ -63,8 +70,10 @@ func (s *socket) connect(url string) (err error) {
 	s.funcs = map[string]js.Func{}
 	s.on("onopen", func(js.Value) { close(s.opened) })
 	s.on("onmessage", func(e js.Value) { s.deliver(e.Get("data")) })
+	s.on("onerror", func(js.Value) { s.broke.Do(func() { close(s.broken) }) })
 	s.on("onclose", func(e js.Value) {
 		s.fail(&CloseError{Code: e.Get("code").Int(), Reason: e.Get("reason").String()})
+		s.broke.Do(func() { close(s.broken) })
 		close(s.closed)
 	})
 	return nil
@@ -150,6 +159,8 @@ func (s *socket) Read(ctx context.Context) ([]byte, error) {
 		}
 	}
 }
+
+var errNoSocket = errors.New("client: dial: the browser could not open a WebSocket there; it does not tell why")
 
 var errNotOpen = errors.New("client: write: the connection is not open")
 

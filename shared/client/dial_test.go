@@ -50,30 +50,7 @@ func mustDial(t *testing.T, url string) Transport {
 
 // TestDial runs a whole session with a key over the loop-back.
 func TestDial(t *testing.T) {
-	url := serveSocket(t, []string{wire.Subprotocol}, func(ctx context.Context, c *websocket.Conn) {
-		p := newPeer(t)
-		go func() {
-			for {
-				_, frame, err := c.Read(ctx)
-				if err != nil {
-					p.link.Close()
-					return
-				}
-				p.up <- frame
-			}
-		}()
-		go obliging(p)
-		for {
-			select {
-			case m := <-p.down:
-				if c.Write(ctx, websocket.MessageBinary, m.([]byte)) != nil {
-					return
-				}
-			case <-p.gone:
-				return
-			}
-		}
-	})
+	url := serveSocket(t, []string{wire.Subprotocol}, func(ctx context.Context, c *websocket.Conn) { bridge(t, ctx, c) })
 	s, err := Open(t.Context(), mustDial(t, url), longTerm(), Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -140,35 +117,21 @@ func TestDialHeader(t *testing.T) {
 
 // TestTransportErrors has the ends of a WebSocket; what came before is read first.
 func TestTransportErrors(t *testing.T) {
-	long := make([]byte, wire.MaxServerFrame)
 	for _, c := range []struct {
-		name   string
-		handle func(ctx context.Context, c *websocket.Conn)
-		reads  int
-		want   error
+		scene string
+		reads int
+		want  error
 	}{
-		{"text", func(ctx context.Context, c *websocket.Conn) {
-			c.Write(ctx, websocket.MessageText, []byte("hello"))
-			c.Read(ctx)
-		}, 0, errText},
-		{"the longest", func(ctx context.Context, c *websocket.Conn) {
-			c.Write(ctx, websocket.MessageBinary, long)
-			c.Close(1001, "")
-		}, 1, &CloseError{Code: 1001}},
-		{"too long", func(ctx context.Context, c *websocket.Conn) {
-			c.Write(ctx, websocket.MessageBinary, append(long, 0))
-			c.Read(ctx)
-		}, 0, errTooLong},
-		{"closed behind messages", func(ctx context.Context, c *websocket.Conn) {
-			for range 3 {
-				c.Write(ctx, websocket.MessageBinary, []byte{1})
-			}
-			c.Close(4001, "a newer connection")
-		}, 3, &CloseError{Code: 4001, Reason: "a newer connection"}},
-		{"torn", func(ctx context.Context, c *websocket.Conn) { c.CloseNow() }, 0, &CloseError{Code: 1006}},
+		{"text", 0, errText},
+		{"longest", 1, &CloseError{Code: 1001}},
+		{"toolong", 0, errTooLong},
+		{"closed", 3, &CloseError{Code: 4001, Reason: "a newer connection"}},
+		{"torn", 0, &CloseError{Code: 1006}},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			tr := mustDial(t, serveSocket(t, []string{wire.Subprotocol}, c.handle))
+		t.Run(c.scene, func(t *testing.T) {
+			tr := mustDial(t, serveSocket(t, []string{wire.Subprotocol}, func(ctx context.Context, conn *websocket.Conn) {
+				scenes[c.scene](t, ctx, conn)
+			}))
 			for range c.reads {
 				if _, err := tr.Read(t.Context()); err != nil {
 					t.Fatal(err)

@@ -16,7 +16,9 @@ import (
 	"hufu/shared/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("runtime.handleEvent")) // the runtime's own, in js
+}
 
 func wantCheck(t *testing.T, err error, want Check) {
 	t.Helper()
