@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// TestVectorsInPython lets another language compute the vectors from the
+// TestPythonAgrees lets another language compute the vectors from the
 // document's formulas, and sees that it notices a changed one.
-func TestVectorsInPython(t *testing.T) {
+func TestPythonAgrees(t *testing.T) {
 	python, err := exec.LookPath("python3")
 	if err != nil {
 		t.Skip("python3 is not installed")
