@@ -3,6 +3,7 @@ package keyservice
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 )
 
@@ -32,15 +33,29 @@ func (s *Service) settle(ctx context.Context) error {
 		if err != nil {
 			return s.storeError("", err)
 		}
-		for _, outlet := range due {
-			// The ends are applied before the change decides, which has nothing to add.
-			err := s.change(ctx, outlet, 0, func(*Ledger, time.Time) error { return nil })
-			if err != nil {
-				return err
-			}
+		// The ends are applied before the change decides, which has nothing to add.
+		if err := s.changeAll(ctx, due, func(*Ledger, time.Time) error { return nil }); err != nil {
+			return err
 		}
 		if len(due) < sweepPage {
 			return nil
 		}
 	}
+}
+
+// changeAll has the same Change committed for many outlets, all at once so
+// that they share transactions, and returns the first error.
+func (s *Service) changeAll(ctx context.Context, outlets []string, decide func(*Ledger, time.Time) error) error {
+	errs := make([]error, len(outlets))
+	var wg sync.WaitGroup
+	for i, id := range outlets {
+		wg.Go(func() { errs[i] = s.change(ctx, id, 0, decide) })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

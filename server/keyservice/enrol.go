@@ -22,8 +22,17 @@ type Enrolment struct {
 
 // Lookup finds the secret of a client's epoch. Whoever is not enrolled, is
 // disabled or names another epoch gets a dummy secret by the same path. An
-// error says that the store cannot answer for any id.
+// error says that the store cannot answer for any id, or that nobody could be
+// told of changes yet: who is let in before would never hear of what happens
+// meanwhile.
 func (s *Service) Lookup(ctx context.Context, clientID string, epoch uint64) (*Enrolment, error) {
+	ctx, cancel := context.WithTimeout(ctx, readWithin)
+	defer cancel()
+	select {
+	case <-s.following:
+	case <-ctx.Done():
+		return nil, s.storeError(clientID, ctx.Err())
+	}
 	o, secrets, err := s.store.Outlet(ctx, clientID)
 	if err != nil && !errors.Is(err, ErrNoOutlet) {
 		return nil, s.storeError(clientID, err)
@@ -36,7 +45,7 @@ func (s *Service) Lookup(ctx context.Context, clientID string, epoch uint64) (*E
 		secret, err := s.openSecret(&o, &secrets[i])
 		if err != nil {
 			s.cfg.Log.Error("open failed: the secret's seal does not open; check the key ring", "outlet", clientID, "error", err)
-			return nil, wire.CodeInternal
+			continue // one damaged row must not tell that its id is there
 		}
 		e.Secret, e.Known, e.Unused = secret, true, secrets[i].FirstUsedAt.IsZero()
 	}
@@ -53,31 +62,56 @@ func (s *Service) dummySecret(clientID string) wire.Secret {
 // Enrol makes a new outlet, operator or auditor and returns its token, which
 // is kept nowhere. ErrExists refuses an id that is there.
 func (s *Service) Enrol(ctx context.Context, id string, role wire.Role) (*wire.Token, error) {
-	if !wire.ValidID(id) {
-		return nil, fmt.Errorf("keyservice: %q is not an identifier: 1 to %d characters of A-Z a-z 0-9 . _ -", id, wire.MaxID)
-	}
-	t, err := s.newToken(id, role, 1)
+	t, err := s.firstToken(id, role)
 	if err != nil {
 		return nil, err
 	}
-	err = s.change(ctx, id, 0, func(l *Ledger, now time.Time) error {
-		if l.Outlet != nil {
-			return ErrExists
-		}
-		o := Outlet{ID: id, Role: role, EnrolledAt: now, LastEpoch: uint32(t.Epoch)}
-		secret, err := s.sealSecret(&o, t, now)
-		if err != nil {
-			return err
-		}
-		l.enrol(o, secret)
-		l.note(ChangeRow{At: now, Kind: KindEnrolled, Outlet: id, Note: role.String()})
-		return nil
-	})
+	err = s.change(ctx, id, 0, func(l *Ledger, now time.Time) error { return s.enrol(l, t, now) })
 	if err != nil {
 		t.Secret.Zero()
 		return nil, err
 	}
 	return t, nil
+}
+
+// EnrolAll makes many, all or none. each is called with every token before
+// anything is committed; its error, too, leaves none. An error that wraps
+// ErrInDoubt says that they may be enrolled.
+func (s *Service) EnrolAll(ctx context.Context, ids []string, role wire.Role, each func(*wire.Token) error) error {
+	changes := make([]*Change, 0, len(ids))
+	for _, id := range ids {
+		t, err := s.firstToken(id, role)
+		if err != nil {
+			return err
+		}
+		defer t.Secret.Zero()
+		if err := each(t); err != nil {
+			return err
+		}
+		changes = append(changes, &Change{Outlet: id, Decide: func(l *Ledger) error { return s.enrol(l, t, s.now()) }})
+	}
+	return s.store.ApplyAll(ctx, changes)
+}
+
+func (s *Service) firstToken(id string, role wire.Role) (*wire.Token, error) {
+	if !wire.ValidID(id) {
+		return nil, fmt.Errorf("keyservice: %q is not an identifier: 1 to %d characters of A-Z a-z 0-9 . _ -", id, wire.MaxID)
+	}
+	return s.newToken(id, role, 1)
+}
+
+func (s *Service) enrol(l *Ledger, t *wire.Token, now time.Time) error {
+	if l.Outlet != nil {
+		return ErrExists
+	}
+	o := Outlet{ID: t.ClientID, Role: t.Role, EnrolledAt: now, LastEpoch: uint32(t.Epoch)}
+	secret, err := s.sealSecret(&o, t, now)
+	if err != nil {
+		return err
+	}
+	l.enrol(o, secret)
+	l.note(ChangeRow{At: now, Kind: KindEnrolled, Outlet: o.ID, Note: o.Role.String()})
+	return nil
 }
 
 // SetDisabled disables or enables a client; disabling closes its connections

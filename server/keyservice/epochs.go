@@ -104,10 +104,8 @@ func (s *Service) dropUnused(ctx context.Context) error {
 		if err != nil {
 			return s.storeError("", err)
 		}
-		for _, id := range unused {
-			if err := s.change(ctx, id, 0, dropUnusedSecrets); err != nil {
-				return err
-			}
+		if err := s.changeAll(ctx, unused, dropUnusedSecrets); err != nil {
+			return err
 		}
 		if len(unused) < sweepPage {
 			return nil

@@ -39,14 +39,15 @@ type follower struct {
 // step tells of all that is visible now.
 func (f *follower) step(ctx context.Context) error {
 	if !f.begun {
-		head, err := f.service.store.Head(ctx)
+		head, err := f.head(ctx)
 		if err != nil {
 			return err
 		}
 		f.at, f.begun = head, true
+		close(f.service.following)
 	}
 	for {
-		rows, safe, err := f.service.store.Changes(ctx, f.at, followPage)
+		rows, safe, err := f.changes(ctx)
 		if err != nil {
 			return err
 		}
@@ -63,6 +64,18 @@ func (f *follower) step(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+func (f *follower) head(ctx context.Context) (Position, error) {
+	ctx, cancel := context.WithTimeout(ctx, readWithin)
+	defer cancel()
+	return f.service.store.Head(ctx)
+}
+
+func (f *follower) changes(ctx context.Context) ([]ChangeRow, Position, error) {
+	ctx, cancel := context.WithTimeout(ctx, readWithin)
+	defer cancel()
+	return f.service.store.Changes(ctx, f.at, followPage)
 }
 
 func (f *follower) wait(ctx context.Context, d time.Duration) {

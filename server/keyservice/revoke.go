@@ -69,6 +69,8 @@ func (s *Service) Receipt(ctx context.Context, p *Peer, m *wire.Receipt) error {
 // Unreceipted lists the peer's revoked keys that have no receipt, at most 64,
 // newest first: what is pushed after open ok (§8).
 func (s *Service) Unreceipted(ctx context.Context, clientID string) ([]Revoked, error) {
+	ctx, cancel := context.WithTimeout(ctx, readWithin)
+	defer cancel()
 	rows, err := s.store.Unreceipted(ctx, clientID, unreceiptedMax)
 	if err != nil {
 		return nil, s.storeError(clientID, err)

@@ -43,6 +43,10 @@ const (
 	followEvery    = 200 * time.Millisecond
 	gateQueue      = 256 // asymmetric operations that may wait
 	unreceiptedMax = 64
+
+	// readWithin bounds what is read from the store for one answer: it comes
+	// before the client gives up (15 s, §6).
+	readWithin = 5 * time.Second
 )
 
 // Service is the rules over one store. Its methods may be called by many
@@ -56,6 +60,8 @@ type Service struct {
 	gate   gate
 	hub    hub
 	kick   chan struct{} // wakes the follower
+
+	following chan struct{} // closed once the follower knows from where it tells
 }
 
 // New makes the service of an installation. Call Run.
@@ -65,7 +71,7 @@ func New(cfg Config, store Store, sealer Sealer) (*Service, error) {
 		cfg: cfg, store: store, sealer: sealer,
 		writer: newWriter(store),
 		gate:   newGate(runtime.GOMAXPROCS(0), gateQueue),
-		kick:   make(chan struct{}, 1),
+		kick:   make(chan struct{}, 1), following: make(chan struct{}),
 	}
 	if _, err := io.ReadFull(cfg.Random, s.dummy[:]); err != nil {
 		return nil, err
@@ -94,8 +100,8 @@ func (c *Config) setDefaults() {
 	}
 }
 
-// Run works until ctx ends: it commits changes, ends keys in time and tells of
-// changes. Afterwards every change is refused with ErrBusy.
+// Run, which is called once, works until ctx ends: it commits changes, ends
+// keys in time and tells of changes. Afterwards every change is refused.
 func (s *Service) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.writer.run(ctx) })
@@ -156,7 +162,9 @@ func (s *Service) change(ctx context.Context, outlet string, seckeyid uint64, de
 // storeError turns a failure of the store into what a peer may know of it.
 func (s *Service) storeError(outlet string, err error) error {
 	s.cfg.Log.Error("store failed", "outlet", outlet, "error", err)
-	if errors.Is(err, ErrBusy) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	switch {
+	case errors.Is(err, ErrInDoubt): // whatever made it so
+	case errors.Is(err, ErrBusy), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return wire.CodeBusy
 	}
 	return wire.CodeInternal

@@ -55,6 +55,8 @@ func (s *Service) page(ctx context.Context, q KeyQuery) (*wire.ViewOK, error) {
 
 // Keys lists keys, every end that has passed applied.
 func (s *Service) Keys(ctx context.Context, q KeyQuery) ([]KeyRow, error) {
+	ctx, cancel := context.WithTimeout(ctx, readWithin)
+	defer cancel()
 	if err := s.settle(ctx); err != nil {
 		return nil, err
 	}

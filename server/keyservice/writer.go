@@ -60,11 +60,12 @@ func (j *job) afterStop() error {
 	}
 }
 
-// run commits until ctx ends; a batch that has begun is finished.
+// run commits until ctx ends; a batch that has begun is finished, what waits is
+// refused by afterStop.
 func (w *writer) run(ctx context.Context) {
 	defer close(w.stopped)
 	var waiting []*job // conflicting with the batch before, or come since
-	for {
+	for ctx.Err() == nil {
 		if len(waiting) == 0 {
 			select {
 			case j := <-w.jobs:
