@@ -14,7 +14,7 @@ const closeTooMany websocket.StatusCode = 4001
 // closeSoon closes the session from another goroutine, after the reply that is
 // in flight. It does not block.
 func (x *session) closeSoon(code websocket.StatusCode, reason string) {
-	x.server.wg.Go(func() {
+	x.spawn(func() {
 		if x.code.CompareAndSwap(0, int64(code)) {
 			x.finishReply()
 			x.close(code, reason)
@@ -22,13 +22,27 @@ func (x *session) closeSoon(code websocket.StatusCode, reason string) {
 	})
 }
 
-// finishReply waits until nobody writes. A session that has not yet opened
-// holds its outbox itself while it waits for the client, and has nothing to finish.
-func (x *session) finishReply() {
-	if x.opened.Load() {
-		x.out.hold()
+// spawn runs f in a goroutine that Shutdown waits for, unless the session has
+// ended.
+func (x *session) spawn(f func()) {
+	wg := &x.server.wg
+	if !x.server.registry.enter(x, wg) {
+		return
 	}
+	go func() {
+		defer wg.Done()
+		f()
+	}()
+}
+
+// finishReply lets nobody write any more and waits for the one who does. A
+// session that has not yet opened holds its outbox itself while it waits for
+// the client, and has nothing to finish.
+func (x *session) finishReply() {
 	x.out.close()
+	if x.opened.Load() {
+		x.out.settle()
+	}
 }
 
 // end says why the session has ended, and closes if the peer has not.
@@ -53,10 +67,14 @@ func (x *session) end(err error) {
 }
 
 // close sends the close frame, then reads and discards for up to 1 s (§8).
+// That the peer does not answer is no news.
 func (x *session) close(code websocket.StatusCode, reason string) {
-	cut := time.AfterFunc(closeWithin, func() { x.conn.CloseNow() })
-	defer cut.Stop()
-	if err := x.conn.Close(code, reason); err != nil {
-		x.log.Debug("the close was not answered", "error", err)
-	}
+	late := time.AfterFunc(x.server.bounds.close, x.cut)
+	defer late.Stop()
+	_ = x.conn.Close(code, reason)
 }
+
+// cut ends the connection at once, whoever reads or writes. The library's
+// CloseNow does not once a Close has begun: it waits for that one, which a peer
+// that has announced a long frame and does not send it can make last for ever.
+func (x *session) cut() { x.socket.Close() }

@@ -27,7 +27,7 @@ func (x *session) open(ctx context.Context) (cancel func(), err error) {
 	if err := x.send(ctx, hello); err != nil {
 		return nil, err
 	}
-	late := time.AfterFunc(openWithin, func() { x.closeSoon(websocket.StatusPolicyViolation, "open within 5 seconds") })
+	late := time.AfterFunc(x.server.bounds.open, func() { x.closeSoon(websocket.StatusPolicyViolation, "no open in time") })
 	frame, done, err := x.read(ctx, wire.MaxFirstFrame)
 	late.Stop()
 	arrived := time.Now()
@@ -52,7 +52,7 @@ func (x *session) admit(ctx context.Context, hello *wire.Hello, m *wire.Open, ar
 	cancel = x.server.service.Listen(m.ClientID, x.changed)
 	e, err := x.server.service.Lookup(ctx, m.ClientID, m.Epoch)
 	if err != nil {
-		return cancel, errors.Join(errStore, err)
+		return cancel, fmt.Errorf("%w: %w", errStore, err)
 	}
 	x.connect(hello, m, e)
 	authentic := x.peer.Keys.CheckRequest(m)
@@ -71,7 +71,7 @@ func (x *session) admit(ctx context.Context, hello *wire.Hello, m *wire.Open, ar
 			return cancel, x.refuse(ctx, arrived, err)
 		}
 		if err != nil {
-			return cancel, errors.Join(errStore, err)
+			return cancel, fmt.Errorf("%w: %w", errStore, err)
 		}
 	}
 	return cancel, x.welcome(ctx, m)
@@ -103,7 +103,7 @@ func (x *session) welcome(ctx context.Context, m *wire.Open) error {
 	x.p = 1
 	revoked, err := x.server.service.Unreceipted(ctx, m.ClientID)
 	if err != nil {
-		return errors.Join(errStore, err)
+		return fmt.Errorf("%w: %w", errStore, err)
 	}
 	for _, r := range revoked {
 		if err := x.push(ctx, &wire.Push{Seckeyid: r.Seckeyid, State: wire.StateRevoked, Reason: r.Reason}); err != nil {
@@ -117,8 +117,9 @@ func (x *session) welcome(ctx context.Context, m *wire.Open) error {
 // refuse answers a failed open: the same bytes, k·50 ms after its arrival, k
 // the first by which the work is done.
 func (x *session) refuse(ctx context.Context, arrived time.Time, cause error) error {
-	steps := time.Since(arrived)/failureStep + 1
-	timer := time.NewTimer(time.Until(arrived.Add(steps * failureStep)))
+	step := x.server.bounds.failureStep
+	steps := time.Since(arrived)/step + 1
+	timer := time.NewTimer(time.Until(arrived.Add(steps * step)))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -128,5 +129,5 @@ func (x *session) refuse(ctx context.Context, arrived time.Time, cause error) er
 	if err := x.write(ctx, wire.OpenFailure()); err != nil {
 		return err
 	}
-	return errors.Join(errOpen, cause)
+	return fmt.Errorf("%w: %w", errOpen, cause)
 }

@@ -10,24 +10,24 @@ import (
 // writes; pushes that come meanwhile wait, and go out when it is released. So
 // a push that a request caused goes out after that request's reply.
 type outbox struct {
-	mu     sync.Mutex
-	free   sync.Cond
-	held   bool
-	closed bool
-	queue  []*wire.Push
+	mu    sync.Mutex
+	free  sync.Cond
+	most  int // pushes that may wait; more, and the connection is too slow to be told
+	held  bool
+	shut  bool
+	queue []*wire.Push
 }
 
-func (o *outbox) init() { o.free.L = &o.mu }
+func (o *outbox) init(most int) { o.free.L, o.most = &o.mu, most }
 
-// hold waits until nobody else holds the outbox. It answers false if the
-// session has been closed.
+// hold waits until nobody else holds the outbox. It answers false if it is shut.
 func (o *outbox) hold() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for o.held && !o.closed {
+	for o.held && !o.shut {
 		o.free.Wait()
 	}
-	if o.closed {
+	if o.shut {
 		return false
 	}
 	o.held = true
@@ -39,10 +39,10 @@ func (o *outbox) hold() bool {
 func (o *outbox) offer(p *wire.Push) (mine, full bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.closed {
+	if o.shut {
 		return false, false
 	}
-	if len(o.queue) >= pushesWaiting {
+	if len(o.queue) >= o.most {
 		return false, true
 	}
 	o.queue = append(o.queue, p)
@@ -51,24 +51,44 @@ func (o *outbox) offer(p *wire.Push) (mine, full bool) {
 	return mine, false
 }
 
-// take returns what waits; if nothing does, the outbox is released.
+// take returns what waits; if nothing does, the outbox is given back.
 func (o *outbox) take() []*wire.Push {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	q := o.queue
 	o.queue = nil
 	if len(q) == 0 {
-		o.held = false
-		o.free.Broadcast()
+		o.back()
 	}
 	return q
 }
 
-// close ends the outbox for all.
+// drop gives the outbox back and sends nothing more.
+func (o *outbox) drop() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.back()
+}
+
+func (o *outbox) back() {
+	o.held = false
+	o.free.Broadcast()
+}
+
+// close shuts the outbox for all but the one who holds it.
 func (o *outbox) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.closed = true
+	o.shut = true
 	o.queue = nil
 	o.free.Broadcast()
+}
+
+// settle waits until nobody holds the outbox.
+func (o *outbox) settle() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for o.held {
+		o.free.Wait()
+	}
 }

@@ -27,6 +27,17 @@ func (r *registry) add(x *session, wg *sync.WaitGroup) bool {
 	return true
 }
 
+// enter counts one more goroutine of a session that has not ended.
+func (r *registry) enter(x *session, wg *sync.WaitGroup) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, there := r.sessions[x]; !there {
+		return false
+	}
+	wg.Add(1)
+	return true
+}
+
 // opened counts a session among its client's and returns the one that is too
 // many, if there is one.
 func (r *registry) opened(x *session) (tooMany *session) {

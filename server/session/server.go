@@ -43,21 +43,27 @@ func (l *Limits) setDefaults() {
 	}
 }
 
-// Deadlines and intervals of §6 and §8.
-const (
-	openWithin    = 5 * time.Second
-	writeWithin   = 5 * time.Second
-	closeWithin   = time.Second
-	failureStep   = 50 * time.Millisecond
-	pingAfter     = 30 * time.Second
-	pushesWaiting = 1024 // more, and the connection is too slow to be told
-)
+// bounds are the deadlines and intervals of §6 and §8, and how many pushes may
+// wait for one connection. Nobody but tests changes them.
+type bounds struct {
+	open, write, close time.Duration
+	idle               time.Duration // 0: what the rules tell
+	failureStep        time.Duration
+	ping               time.Duration
+	pushes             int
+}
+
+var standard = bounds{
+	open: 5 * time.Second, write: 5 * time.Second, close: time.Second,
+	failureStep: 50 * time.Millisecond, ping: 30 * time.Second, pushes: 1024,
+}
 
 // Server runs sessions. Shutdown ends it.
 type Server struct {
 	service *keyservice.Service
 	log     *slog.Logger
 	random  io.Reader
+	bounds  bounds
 	ctx     context.Context // what requests run under; it ends when Shutdown gives up waiting
 	cancel  context.CancelFunc
 
@@ -76,7 +82,7 @@ func New(service *keyservice.Service, limits Limits, log *slog.Logger) *Server {
 	limits.setDefaults()
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Server{
-		service: service, log: log, random: rand.Reader, ctx: ctx, cancel: cancel,
+		service: service, log: log, random: rand.Reader, bounds: standard, ctx: ctx, cancel: cancel,
 		registry: registry{perClient: limits.PerClient, sessions: make(map[*session]struct{}), clients: make(map[string][]*session)},
 		waiting:  waiting{max: limits.Waiting, perAddress: limits.WaitingAddress, addresses: make(map[string]int)},
 		rates:    newRates(limits.NegotiateRate, limits.NegotiateBurst),
@@ -95,16 +101,20 @@ func (s *Server) Admit(address string, shared bool) (release func(), ok bool) {
 }
 
 // Serve runs a session in a goroutine of its own, detached from the handler
-// that accepted the connection. release is Admit's.
-func (s *Server) Serve(conn *websocket.Conn, address string, release func()) {
+// that accepted the connection. socket is what conn runs over, to cut it off;
+// release is Admit's.
+func (s *Server) Serve(conn *websocket.Conn, socket io.Closer, address string, release func()) {
 	n := s.next.Add(1)
 	x := &session{
-		server: s, conn: conn, name: fmt.Sprintf("c%d", n), admitted: release,
+		server: s, conn: conn, socket: socket, name: fmt.Sprintf("c%d", n), admitted: release,
 		log: s.log.With("conn", n, "peer", address),
 	}
+	x.out.init(s.bounds.pushes)
+	x.ping = time.AfterFunc(s.bounds.ping, x.sendPing)
 	if !s.registry.add(x, &s.wg) {
+		x.ping.Stop()
 		release()
-		conn.Close(websocket.StatusServiceRestart, "")
+		x.close(websocket.StatusServiceRestart, "")
 		return
 	}
 	go func() {
@@ -131,7 +141,7 @@ func (s *Server) Shutdown(ctx context.Context) {
 	case <-done:
 	case <-ctx.Done():
 		for _, x := range s.registry.all() {
-			x.conn.CloseNow()
+			x.cut()
 		}
 		s.cancel()
 		<-done

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"sync"
@@ -20,6 +21,7 @@ import (
 type session struct {
 	server   *Server
 	conn     *websocket.Conn
+	socket   io.Closer // under conn
 	name     string
 	log      *slog.Logger
 	admitted func() // ends the counting as not yet open
@@ -30,7 +32,7 @@ type session struct {
 	p     uint64 // of the next message; whoever holds the outbox may use it
 	out   outbox
 
-	idle   *time.Timer  // closes after silence
+	idle   *time.Timer  // closes after silence; the session's goroutine alone uses it
 	ping   *time.Timer  // keeps the way through proxies open
 	opened atomic.Bool  // open ok and what follows it at once have gone out
 	code   atomic.Int64 // with which another goroutine closes; 0: none does
@@ -40,9 +42,10 @@ type session struct {
 var errProtocol = errors.New("session: protocol violation")
 
 func (x *session) run(ctx context.Context) {
-	defer x.server.registry.remove(x)
 	defer x.admitted()
-	x.out.init()
+	defer x.wipe()
+	defer x.server.registry.remove(x)
+	defer x.ping.Stop()
 	x.out.hold()            // until open ok and what follows it at once have gone out
 	x.conn.SetReadLimit(-1) // read has limits of its own, by order (§8)
 
@@ -50,21 +53,28 @@ func (x *session) run(ctx context.Context) {
 	if cancel != nil {
 		defer cancel()
 	}
-	if err == nil {
+	if err != nil {
+		x.out.drop()
+	} else {
 		x.admitted()
 		err = x.serve(ctx)
 	}
 	x.end(err)
 }
 
+// wipe erases the connection's keys once nobody signs with them any more.
+func (x *session) wipe() {
+	x.out.settle()
+	if x.peer.Keys != nil {
+		x.peer.Keys.Zero()
+	}
+}
+
 // serve reads and answers requests until the connection ends.
 func (x *session) serve(ctx context.Context) error {
-	defer x.peer.Keys.Zero()
-	idle, _, _ := x.server.service.Terms()
-	x.idle = time.AfterFunc(idle, func() { x.closeSoon(websocket.StatusPolicyViolation, "idle") })
+	silence := x.silence()
+	x.idle = time.AfterFunc(silence, func() { x.closeSoon(websocket.StatusPolicyViolation, "idle") })
 	defer x.idle.Stop()
-	x.ping = time.AfterFunc(pingAfter, x.sendPing)
-	defer x.ping.Stop()
 	x.opened.Store(true)
 	if err := x.release(ctx); err != nil {
 		return err
@@ -74,40 +84,60 @@ func (x *session) serve(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		err = x.request(ctx, frame)
+		m, err := x.check(frame)
 		done()
 		if err != nil {
 			return err
 		}
-		x.idle.Reset(idle)
+		x.idle.Reset(silence)
+		if err := x.handle(ctx, m); err != nil {
+			return err
+		}
 	}
 }
 
-// request checks one frame and answers it.
-func (x *session) request(ctx context.Context, frame []byte) error {
+// silence is after how much of it the connection is closed.
+func (x *session) silence() time.Duration {
+	if d := x.server.bounds.idle; d != 0 {
+		return d
+	}
+	idle, _, _ := x.server.service.Terms()
+	return idle
+}
+
+// check is steps 2 to 5 of §6: it returns an authentic request that is the next.
+func (x *session) check(frame []byte) (wire.Request, error) {
 	m, err := wire.DecodeRequest(frame)
 	if err != nil {
-		return errors.Join(errProtocol, err)
+		return nil, violation(err.Error())
 	}
 	if h := m.Head(); h.ClientID != x.peer.ClientID || h.ServerID != x.server.service.ServerID() {
-		return errors.Join(errProtocol, errors.New("session: the identifiers are not the opened ones"))
+		return nil, violation("the identifiers are not the opened ones")
 	}
 	if !x.peer.Keys.CheckRequest(m) {
 		x.server.MACFailures.Add(1)
-		return errors.Join(errProtocol, errors.New("session: authCode is wrong"))
+		return nil, violation("authCode is wrong")
 	}
 	if m.Head().Q != x.q+1 {
-		return errors.Join(errProtocol, errors.New("session: q is not the next"))
+		return nil, violation("q is not the next")
 	}
 	x.q++
+	return m, nil
+}
+
+// handle answers a request, then sends the pushes that have come meanwhile.
+func (x *session) handle(ctx context.Context, m wire.Request) error {
 	if !x.out.hold() {
 		return errClosed
 	}
 	if err := x.answer(ctx, m); err != nil {
+		x.out.drop()
 		return err
 	}
 	return x.release(ctx)
 }
+
+func violation(what string) error { return fmt.Errorf("%w: %s", errProtocol, what) }
 
 var errClosed = errors.New("session: closed")
 
@@ -119,13 +149,13 @@ func (x *session) read(ctx context.Context, limit int) (frame []byte, done func(
 		return nil, nil, err
 	}
 	if kind != websocket.MessageBinary {
-		return nil, nil, errors.Join(errProtocol, errors.New("session: a text frame"))
+		return nil, nil, violation("a text frame")
 	}
 	buf := buffers.Get().(*[wire.MaxRequest + 1]byte)
 	n, err := io.ReadFull(r, buf[:limit+1])
 	if err == nil {
 		buffers.Put(buf)
-		return nil, nil, errors.Join(errProtocol, errors.New("session: the frame is too long"))
+		return nil, nil, violation("the frame is too long")
 	}
 	if err != io.EOF && err != io.ErrUnexpectedEOF {
 		buffers.Put(buf)
@@ -146,15 +176,13 @@ func (x *session) send(ctx context.Context, m wire.Message) error {
 }
 
 func (x *session) write(ctx context.Context, b []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, writeWithin)
+	ctx, cancel := context.WithTimeout(ctx, x.server.bounds.write)
 	defer cancel()
-	if x.ping != nil {
-		x.ping.Reset(pingAfter)
-	}
+	x.ping.Reset(x.server.bounds.ping)
 	return x.conn.Write(ctx, websocket.MessageBinary, b)
 }
 
-// release sends the pushes that wait and gives the outbox back.
+// release sends the pushes that wait and gives the outbox back, also when it fails.
 func (x *session) release(ctx context.Context) error {
 	for {
 		pushes := x.out.take()
@@ -163,6 +191,7 @@ func (x *session) release(ctx context.Context) error {
 		}
 		for _, push := range pushes {
 			if err := x.push(ctx, push); err != nil {
+				x.out.drop()
 				return err
 			}
 		}
@@ -181,16 +210,16 @@ func (x *session) push(ctx context.Context, push *wire.Push) error {
 func (x *session) changed(c keyservice.ChangeRow) {
 	switch {
 	case c.Kind == keyservice.KindDisabled, c.Kind == keyservice.KindCut, c.Kind == keyservice.KindOpened:
-		x.server.wg.Go(x.recheck)
+		x.spawn(x.recheck)
 	case c.State >= wire.StateRetired:
 		mine, full := x.out.offer(&wire.Push{Seckeyid: c.Seckeyid, State: c.State, Reason: c.Reason})
 		if full {
 			x.closeSoon(websocket.StatusPolicyViolation, "too slow")
 		}
 		if mine {
-			x.server.wg.Go(func() {
+			x.spawn(func() {
 				if x.release(x.server.ctx) != nil {
-					x.conn.CloseNow() // the reader sees it and ends the session
+					x.cut() // the reader sees it and ends the session
 				}
 			})
 		}
@@ -211,15 +240,14 @@ func (x *session) recheck() {
 	}
 }
 
-// sendPing is for proxies and proves nothing: its answer is not waited for by
-// anyone, and its failure shows in the next write.
+// sendPing is for proxies and proves nothing: nobody waits for its answer, and
+// its failure shows in the next write.
 func (x *session) sendPing() {
-	x.server.wg.Go(func() {
-		ctx, cancel := context.WithTimeout(x.server.ctx, writeWithin)
+	x.spawn(func() {
+		ctx, cancel := context.WithTimeout(x.server.ctx, x.server.bounds.write)
 		defer cancel()
 		if err := x.conn.Ping(ctx); err != nil {
 			x.log.Debug("no answer to a ping", "error", err)
 		}
-		x.ping.Reset(pingAfter)
 	})
 }

@@ -3,6 +3,7 @@
 package web
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/coder/websocket"
@@ -34,6 +36,8 @@ type handlers struct {
 	sessions *session.Server
 	trusted  []*net.IPNet
 	log      *slog.Logger
+
+	readiness readiness
 }
 
 // New returns the server's routes.
@@ -68,6 +72,7 @@ func clientAddress(trusted []*net.IPNet) echo.IPExtractor {
 // this handler has returned.
 func (h *handlers) upgrade(c echo.Context) error {
 	if why := notOurs(c.Request()); why != "" {
+		c.Response().Header().Set("Connection", "Upgrade")
 		c.Response().Header().Set("Upgrade", "websocket")
 		return c.String(http.StatusUpgradeRequired, why+"\n")
 	}
@@ -76,7 +81,8 @@ func (h *handlers) upgrade(c echo.Context) error {
 	if !ok {
 		return c.String(http.StatusServiceUnavailable, "too many connections are waiting to open; try later\n")
 	}
-	conn, err := websocket.Accept(c.Response(), c.Request(), &websocket.AcceptOptions{
+	w := &taken{ResponseWriter: c.Response()}
+	conn, err := websocket.Accept(w, c.Request(), &websocket.AcceptOptions{
 		Subprotocols:    []string{wire.Subprotocol},
 		CompressionMode: websocket.CompressionDisabled,
 	})
@@ -85,8 +91,20 @@ func (h *handlers) upgrade(c echo.Context) error {
 		h.log.Warn("upgrade refused", "peer", address, "error", err)
 		return nil // Accept has answered
 	}
-	h.sessions.Serve(conn, address, release)
+	h.sessions.Serve(conn, w.socket, address, release)
 	return nil
+}
+
+// taken remembers the socket that a WebSocket takes over.
+type taken struct {
+	http.ResponseWriter
+	socket net.Conn
+}
+
+// Hijack implements http.Hijacker.
+func (t *taken) Hijack() (conn net.Conn, rw *bufio.ReadWriter, err error) {
+	t.socket, rw, err = http.NewResponseController(t.ResponseWriter).Hijack()
+	return t.socket, rw, err
 }
 
 // isTrusted reports whether an address is that of a trusted proxy, which
@@ -125,13 +143,36 @@ const readyWithin = 3 * time.Second
 
 // readyz writes to the store for real.
 func (h *handlers) readyz(c echo.Context) error {
-	ctx, cancel := context.WithTimeout(c.Request().Context(), readyWithin)
-	defer cancel()
-	if err := h.service.Ready(ctx); err != nil {
+	if err := h.readiness.ask(c.Request().Context(), h.service.Ready); err != nil {
 		h.log.Warn("not ready", "error", err)
 		return c.String(http.StatusServiceUnavailable, "the store cannot be written\n")
 	}
 	return c.String(http.StatusOK, "ok\n")
+}
+
+// readiness asks the store once a second at most: whoever may ask us as often
+// as he likes must not make it write as often.
+type readiness struct {
+	mu  sync.Mutex
+	at  time.Time
+	err error
+}
+
+const readyFor = time.Second
+
+// ask answers what the store has answered lately. The caller may go away; the
+// answer is everybody's.
+func (r *readiness) ask(ctx context.Context, ready func(context.Context) error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Since(r.at) < readyFor {
+		return r.err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyWithin)
+	defer cancel()
+	r.err = ready(ctx)
+	r.at = time.Now()
+	return r.err
 }
 
 // failed answers errors of echo itself, such as 404, without detail.
