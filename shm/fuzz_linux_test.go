@@ -115,13 +115,13 @@ func TestHostileSegments(t *testing.T) {
 	sound := soundSegment(t)
 	rng := rand.New(rand.NewPCG(1, 2))
 	o := segment(t, 1)
-	for range 3000 {
+	for range 600 {
 		lookEverywhere(t, o, damage(rng, sound))
 	}
 	reader := build(t, "reader", sanitize(t)...)
 	python := pythonReader(t)
 	codes := map[int]int{}
-	for i := range 100 {
+	for i := range 40 {
 		replaceSegment(t, o, damage(rng, sound))
 		c := exec.Command(reader, path(o), "outlet1", "2")
 		if i%5 == 0 && python != "" {
