@@ -272,6 +272,52 @@ func TestReverify(t *testing.T) {
 	}
 }
 
+// TestToldBeforeApplied: a state counts from when it was received, even if the
+// push is not yet applied.
+func TestToldBeforeApplied(t *testing.T) {
+	keep(t, func(t *testing.T, o *outlet) {
+		o.negotiate()
+		o.negotiate()
+		o.keeper.states.Saw(2, wire.StateRevoked)
+		time.Sleep(switchDelay)
+		synctest.Wait()
+		o.want(2, pending, 1, retired)
+		o.negotiate()
+		o.want(3, current, 2, pending, 1, retired)
+	})
+}
+
+// reading is a Holder that remembers what it handed out.
+type reading struct {
+	*MemoryHolder
+	out []*kex.Held
+}
+
+func (r *reading) Read(seckeyid uint64) (*kex.Held, error) {
+	held, err := r.MemoryHolder.Read(seckeyid)
+	r.out = append(r.out, held)
+	return held, err
+}
+
+func TestCopiesAreWiped(t *testing.T) {
+	keep(t, func(t *testing.T, o *outlet) {
+		r := &reading{MemoryHolder: o.holder}
+		o.keeper.holder = r
+		o.negotiate()
+		if _, err := o.keeper.Reverify(t.Context(), o.session); err != nil {
+			t.Fatal(err)
+		}
+		for _, held := range r.out {
+			if !held.Key.Equal(&kex.Key{}) {
+				t.Error("a copy is left")
+			}
+		}
+		if len(r.out) != 2 {
+			t.Errorf("%d copies were made", len(r.out))
+		}
+	})
+}
+
 // TestRestartBeforeSwitch: a process that ended between verify ok and the
 // switch is made up for.
 func TestRestartBeforeSwitch(t *testing.T) {

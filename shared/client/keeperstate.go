@@ -195,9 +195,13 @@ func (k *Keeper) unplan() {
 	}
 }
 
-// lead makes the planned key the current one.
+// lead makes the planned key the current one, unless it has ended: its push may
+// be known to states before it is applied here.
 func (k *Keeper) lead(seckeyid uint64, before []HeldKey) error {
 	k.unplan()
+	if !k.mayLead(seckeyid) {
+		return k.settle(before)
+	}
 	keys, err := k.keys()
 	if err != nil {
 		return err

@@ -83,7 +83,7 @@ func TestOpening(t *testing.T) {
 		{name: "another server's hello", script: func(p *peer) {
 			p.send(p.encode(&wire.Hello{ServerID: "other"}))
 		}, check: CheckIDs},
-		{name: "oversize hello", script: func(p *peer) { p.send(make([]byte, wire.MaxFirstFrame+1)) }, check: CheckFrame},
+		{name: "oversize hello", script: func(p *peer) { p.send(make([]byte, wire.MaxFirstFrame+1)) }, check: CheckFrame, err: errTooLong},
 		{name: "closed", script: func(p *peer) { p.close(1013) }, err: &CloseError{Code: 1013}},
 		{name: "another secret", script: func(p *peer) {
 			p.keys = other.keys
@@ -144,6 +144,9 @@ func TestOpening(t *testing.T) {
 				switch {
 				case c.check != "":
 					wantCheck(t, err, c.check)
+					if c.err != nil {
+						wantErr(t, err, c.err)
+					}
 				case errors.As(c.err, &closed):
 					if got := new(CloseError); !errors.As(err, &got) || *got != *closed {
 						t.Errorf("got %v, want %v", err, closed)
@@ -502,6 +505,18 @@ func TestContextEnds(t *testing.T) {
 		wantErr(t, err, ErrLost)
 		wantCheck(t, err, CheckNumber)
 	})
+}
+
+// TestDropped: a reply for nobody is undone, one for somebody is not.
+func TestDropped(t *testing.T) {
+	for _, left := range []bool{true, false} {
+		dropped := false
+		c := &call{left: left, done: make(chan struct{}), drop: func() { dropped = true }}
+		c.finish(nil)
+		if dropped != left {
+			t.Errorf("left %v: dropped %v", left, dropped)
+		}
+	}
 }
 
 // TestLastMessage: what came before the server's close is told.
