@@ -54,6 +54,11 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	params["idle_in_transaction_session_timeout"] = ms
 	params["default_transaction_isolation"] = "read committed"
 	params["timezone"] = "UTC"
+	// Every statement of ours goes by an index. A plan that was made while a
+	// table was small, by scanning it, must not outlive the table's growth.
+	for _, planner := range []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"} {
+		params[planner] = "off"
+	}
 	if params["application_name"] == "" {
 		params["application_name"] = "hufu-server"
 	}

@@ -87,6 +87,29 @@ func testDue(t *testing.T, data Data) {
 	equal(t, "due after the expiry", must(s.Due(t.Context(), at(100), 9))(t), []string{"c"})
 }
 
+func testUnused(t *testing.T, data Data) {
+	s := data(t)
+	enrol(t, s, "c", "a", "b") // with secrets made at 0
+	do(t, s, "a", func(b book) {
+		b.Outlet.LastEpoch, b.Writes.SetOutlet = 2, true
+		b.Writes.UsedSecrets = []keyservice.Secret{{Epoch: 1, FirstUsedAt: at(1)}}
+		b.Writes.NewSecrets = []keyservice.Secret{{Epoch: 2, Sealed: sealedOf(2), CreatedAt: at(10)}}
+	})
+	for _, c := range []struct {
+		before, limit int
+		want          []string
+	}{
+		{0, 9, nil}, {1, 9, []string{"b", "c"}}, {1, 1, []string{"b"}}, {10, 9, []string{"b", "c"}}, {11, 9, []string{"a", "b", "c"}},
+	} {
+		equal(t, fmt.Sprint("unused before ", c.before), must(s.Unused(t.Context(), at(c.before), c.limit))(t), c.want)
+	}
+	do(t, s, "b", func(b book) { b.Writes.DropSecrets = []uint32{1} })
+	equal(t, "unused", must(s.Unused(t.Context(), at(5), 9))(t), []string{"c"})
+	if o, secrets, err := s.Outlet(t.Context(), "b"); err != nil || o.ID != "b" || secrets != nil {
+		t.Errorf("an outlet without a secret: %+v, %+v, %v", o, secrets, err)
+	}
+}
+
 func testInstallation(t *testing.T, data Data) {
 	s := data(t)
 	if _, err := s.Installation(t.Context()); !errors.Is(err, keyservice.ErrNotInstalled) {

@@ -37,6 +37,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Data) {
 		{"Closed", testClosed},
 		{"Outlets", testOutlets},
 		{"Due", testDue},
+		{"Unused", testUnused},
 		{"Keys", testKeys},
 		{"KeysByTime", testKeysByTime},
 		{"KeysPaging", testKeysPaging},
