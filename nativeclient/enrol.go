@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -9,6 +10,7 @@ import (
 	"hufu/shared/client"
 	"hufu/shared/settings"
 	"hufu/shared/wire"
+	"hufu/shm"
 )
 
 // enrolCmd takes a token. The stored enrolment is replaced only when the new
@@ -38,7 +40,11 @@ func (c *enrolCmd) Run(e *env) error {
 		URL      string `json:"url"`
 	}{t.ClientID, t.ServerID, t.Role.String(), t.Epoch, t.URL}
 	return e.Show(shown, func() string {
-		return e.T("enrolled", t.ClientID, e.T("role_"+t.Role.String()), t.ServerID, t.URL)
+		next := e.T("next_outlet")
+		if t.Role != wire.RoleOutlet {
+			next = e.T("next_person")
+		}
+		return e.T("enrolled", t.ClientID, e.T("role_"+t.Role.String()), t.ServerID, t.URL) + "\n" + next
 	})
 }
 
@@ -62,4 +68,51 @@ func (c *enrolCmd) token(e *env) (*wire.Token, error) {
 	}
 	defer clear(raw)
 	return wire.DecodeToken(string(raw))
+}
+
+// unenrolCmd forgets the enrolment: its secret and its keys in shared memory.
+type unenrolCmd struct{}
+
+// Run is the command. The server is not told: its operator disables the outlet.
+func (c *unenrolCmd) Run(e *env) error {
+	t, err := e.loadToken()
+	if err != nil {
+		return err
+	}
+	t.Secret.Zero()
+	n, err := e.wipeClient(t.ClientID)
+	if err != nil {
+		return segmentError(err)
+	}
+	if err := e.wipeToken(); err != nil {
+		return err
+	}
+	shown := struct {
+		ClientID string `json:"clientId"`
+		Wiped    int    `json:"wipedKeys"`
+	}{t.ClientID, n}
+	return e.Show(shown, func() string { return e.T("unenrolled", t.ClientID, n) })
+}
+
+// wipeClient wipes every key of a client from the segment, if there is one.
+func (e *env) wipeClient(clientID string) (n int, err error) {
+	w, err := shm.OpenWriter(e.segment())
+	if errors.Is(err, shm.ErrNoSegment) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, settings.With(settings.ExitSharedMemory, err)
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	for _, entry := range w.Entries(clientID) {
+		entry.Key.Zero()
+		if !entry.Usable {
+			continue
+		}
+		if err := w.Wipe(clientID, entry.SeckeyID, shm.Expired); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
 }

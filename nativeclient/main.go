@@ -36,6 +36,7 @@ type commands struct {
 
 	Menu      menuCmd      `cmd:"" default:"1" hidden:""`
 	Enrol     enrolCmd     `cmd:"" help:"${help_enrol}"`
+	Unenrol   unenrolCmd   `cmd:"" help:"${help_unenrol}"`
 	Negotiate negotiateCmd `cmd:"" help:"${help_negotiate}"`
 	Verify    verifyCmd    `cmd:"" help:"${help_verify}"`
 	Revoke    revokeCmd    `cmd:"" help:"${help_revoke}"`

@@ -26,6 +26,7 @@ import (
 // installation is a store, its key ring, and the rules over both.
 type installation struct {
 	store   keyservice.Store
+	ring    *seal.Ring
 	service *keyservice.Service
 	where   string // the store, for people
 }
@@ -42,21 +43,24 @@ func (e *env) open(cfg keyservice.Config) (*installation, error) {
 	if err != nil {
 		return nil, err
 	}
-	service, err := e.openService(store, cfg)
-	if err != nil {
+	in := &installation{store: store, where: where}
+	if err := in.start(e, cfg); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	return &installation{store, service, where}, nil
+	return in, nil
 }
 
-func (e *env) openService(store keyservice.Store, cfg keyservice.Config) (*keyservice.Service, error) {
-	ring, err := e.openRing(store)
-	if err != nil {
-		return nil, err
+// start loads the key ring and makes the rules over both.
+func (in *installation) start(e *env, cfg keyservice.Config) (err error) {
+	if in.ring, err = e.openRing(in.store); err != nil {
+		return err
 	}
-	cfg.ServerID, cfg.URL = ring.ServerID(), e.URL
-	cfg.Now = bootClock()
-	return keyservice.New(cfg, store, ring)
+	cfg.ServerID, cfg.URL = in.ring.ServerID(), e.URL
+	if cfg.Now, err = in.clock(e, cfg.Log); err != nil {
+		return err
+	}
+	in.service, err = keyservice.New(cfg, in.store, in.ring)
+	return err
 }
 
 // openStore opens PostgreSQL where it is configured, else the embedded store,
@@ -186,12 +190,28 @@ func refusal(err error) error {
 	return err
 }
 
-// bootClock is the machine's time as it was when the process began, carried on
-// by a clock that counts suspend and cannot be set: a change of the machine's
-// time neither lengthens a key's life nor shortens it.
-func bootClock() func() time.Time {
+// clockSlack is by how much two servers' clocks may differ without a word.
+const clockSlack = time.Minute
+
+// clock is the machine's time as it was when the process began, carried on by
+// a clock that counts suspend and cannot be set: a change of the machine's time
+// neither lengthens a key's life nor shortens it. It begins no earlier than the
+// newest record, so that a clock which was set back while no server ran
+// lengthens none either.
+func (in *installation) clock(e *env, log *slog.Logger) (func() time.Time, error) {
+	newest, err := in.store.Events(e, keyservice.EventQuery{Limit: 1})
+	if err != nil {
+		return nil, err
+	}
 	began, boot := time.Now().Round(0), sinceBoot()
-	return func() time.Time { return began.Add(sinceBoot() - boot) }
+	if len(newest) > 0 && newest[0].At.After(began) {
+		if newest[0].At.After(began.Add(clockSlack)) {
+			log.Warn("the machine's clock stands before the newest record; going on from that record's time: check the clock",
+				"clock", began.UTC(), "record", newest[0].At)
+		}
+		began = newest[0].At
+	}
+	return func() time.Time { return began.Add(sinceBoot() - boot) }, nil
 }
 
 func sinceBoot() time.Duration {

@@ -33,18 +33,36 @@ type commands struct {
 
 	Serve   serveCmd   `cmd:"" help:"${help_serve}"`
 	Migrate migrateCmd `cmd:"" help:"${help_migrate}"`
+	Backup  backupCmd  `cmd:"" help:"${help_backup}"`
+	Restore restoreCmd `cmd:"" help:"${help_restore}"`
 	Outlet  struct {
-		Add     outletAddCmd     `cmd:"" help:"${help_outlet_add}"`
-		List    outletListCmd    `cmd:"" help:"${help_outlet_list}"`
-		Show    outletShowCmd    `cmd:"" help:"${help_outlet_show}"`
-		Enable  outletEnableCmd  `cmd:"" help:"${help_outlet_enable}"`
-		Disable outletDisableCmd `cmd:"" help:"${help_outlet_disable}"`
+		Add       outletAddCmd       `cmd:"" help:"${help_outlet_add}"`
+		List      outletListCmd      `cmd:"" help:"${help_outlet_list}"`
+		Show      outletShowCmd      `cmd:"" help:"${help_outlet_show}"`
+		Enable    outletEnableCmd    `cmd:"" help:"${help_outlet_enable}"`
+		Disable   outletDisableCmd   `cmd:"" help:"${help_outlet_disable}"`
+		NewSecret outletNewSecretCmd `cmd:"" help:"${help_new_secret}"`
 	} `cmd:"" help:"${help_outlet}"`
+	Operator struct {
+		Add       operatorAddCmd       `cmd:"" help:"${help_operator_add}"`
+		List      operatorListCmd      `cmd:"" help:"${help_operator_list}"`
+		Enable    operatorEnableCmd    `cmd:"" help:"${help_operator_enable}"`
+		Disable   operatorDisableCmd   `cmd:"" help:"${help_operator_disable}"`
+		NewSecret operatorNewSecretCmd `cmd:"" help:"${help_new_secret}"`
+	} `cmd:"" help:"${help_operator}"`
 	Key struct {
 		List   keyListCmd   `cmd:"" help:"${help_key_list}"`
 		Show   keyShowCmd   `cmd:"" help:"${help_key_show}"`
 		Revoke keyRevokeCmd `cmd:"" help:"${help_key_revoke}"`
 	} `cmd:"" help:"${help_key}"`
+	Event struct {
+		List eventListCmd `cmd:"" help:"${help_event_list}"`
+	} `cmd:"" help:"${help_event}"`
+	Kek struct {
+		New    kekNewCmd    `cmd:"" help:"${help_kek_new}"`
+		Rotate kekRotateCmd `cmd:"" help:"${help_kek_rotate}"`
+		Check  kekCheckCmd  `cmd:"" help:"${help_kek_check}"`
+	} `cmd:"" help:"${help_kek}"`
 }
 
 // Common is what every command takes.

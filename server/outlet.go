@@ -2,85 +2,33 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"os"
-	"strconv"
 	"time"
 
 	"hufu/server/keyservice"
+	"hufu/shared/settings"
 	"hufu/shared/text"
 	"hufu/shared/wire"
 )
 
-// outletAddCmd enrols an outlet and hands out its token, once.
+// outletAddCmd enrols an outlet, or all those of a file, and hands out tokens once.
 type outletAddCmd struct {
-	ID        string `arg:"" help:"${help_id}"`
+	ID        string `arg:"" optional:"" help:"${help_id}"`
 	TokenFile string `help:"${help_token_file}" placeholder:"FILE" type:"path"`
+	From      string `help:"${help_add_from}" placeholder:"FILE" type:"path"`
+	Tokens    string `help:"${help_add_tokens}" placeholder:"DIR" type:"path"`
 }
 
 // Run is the command.
 func (c *outletAddCmd) Run(e *env) error {
-	return e.with(func(in *installation) error {
-		out, err := newTokenOut(c.TokenFile)
-		if err != nil {
-			return err
-		}
-		t, err := in.service.Enrol(e, c.ID, wire.RoleOutlet)
-		if err != nil {
-			return errors.Join(err, out.discard())
-		}
-		defer t.Secret.Zero()
-		return out.deliver(e, t)
-	})
-}
-
-// tokenOut is where a token goes: a new file that only its owner can read, or
-// standard output. The file is made before anything is enrolled, so that no
-// token is lost for want of a place.
-type tokenOut struct {
-	file *os.File // nil: standard output
-}
-
-func newTokenOut(path string) (*tokenOut, error) {
-	if path == "" {
-		return &tokenOut{}, nil
+	many := c.From != "" && c.Tokens != "" && c.ID == "" && c.TokenFile == ""
+	one := c.ID != "" && c.From == "" && c.Tokens == ""
+	switch {
+	case many:
+		return e.addAll(c.From, c.Tokens)
+	case one:
+		return e.enrol(c.ID, wire.RoleOutlet, c.TokenFile)
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("--token-file: %w", err)
-	}
-	return &tokenOut{f}, nil
-}
-
-func (o *tokenOut) discard() error {
-	if o.file == nil {
-		return nil
-	}
-	return errors.Join(o.file.Close(), os.Remove(o.file.Name()))
-}
-
-func (o *tokenOut) deliver(e *env, t *wire.Token) error {
-	token, err := t.Encode()
-	if err != nil {
-		return err
-	}
-	shown := struct {
-		ID        string `json:"id"`
-		Role      string `json:"role"`
-		Epoch     uint64 `json:"epoch"`
-		Token     string `json:"token,omitempty"`
-		TokenFile string `json:"tokenFile,omitempty"`
-	}{ID: t.ClientID, Role: t.Role.String(), Epoch: t.Epoch}
-	if o.file == nil {
-		shown.Token = token
-		return e.Show(shown, func() string { return e.T("token_shown", t.ClientID, token) })
-	}
-	_, err = fmt.Fprintln(o.file, token)
-	if err := errors.Join(err, o.file.Sync(), o.file.Close()); err != nil {
-		return err
-	}
-	shown.TokenFile = o.file.Name()
-	return e.Show(shown, func() string { return e.T("token_written", t.ClientID, o.file.Name()) })
+	return settings.With(settings.ExitUsage, errors.New("give either an identifier, with --token-file if you like, or both --from FILE and --tokens DIR"))
 }
 
 // outletListCmd lists outlets.
@@ -106,24 +54,7 @@ const listPage = 500
 
 // Run is the command.
 func (c *outletListCmd) Run(e *env) error {
-	return e.with(func(in *installation) error {
-		rows := e.Rows("col_outlet", "col_role", "col_status", "col_enrolled", "col_last")
-		q := keyservice.OutletQuery{Contains: c.Search, Roles: []wire.Role{wire.RoleOutlet}, Limit: listPage}
-		for {
-			page, err := in.store.Outlets(e, q)
-			if err != nil {
-				return err
-			}
-			for i := range page {
-				o := &page[i]
-				rows.Add(viewOutlet(o), o.ID, e.T("role_"+o.Role.String()), e.status(o), text.Time(o.EnrolledAt), strconv.FormatUint(o.LastNumber, 10))
-			}
-			if len(page) < listPage {
-				return rows.Write()
-			}
-			q.After = page[len(page)-1].ID
-		}
-	})
+	return e.listOutlets(keyservice.OutletQuery{Contains: c.Search, Roles: []wire.Role{wire.RoleOutlet}})
 }
 
 func (e *env) status(o *keyservice.Outlet) string {
@@ -187,24 +118,15 @@ type outletEnableCmd struct {
 }
 
 // Run is the command.
-func (c *outletEnableCmd) Run(e *env) error { return e.setDisabled(c.ID, false, "outlet_enabled") }
+func (c *outletEnableCmd) Run(e *env) error {
+	return e.setDisabled(c.ID, false, "outlet_enabled", outlets)
+}
 
 type outletDisableCmd struct {
 	ID string `arg:"" help:"${help_id}"`
 }
 
 // Run is the command.
-func (c *outletDisableCmd) Run(e *env) error { return e.setDisabled(c.ID, true, "outlet_disabled") }
-
-func (e *env) setDisabled(id string, disabled bool, said string) error {
-	return e.with(func(in *installation) error {
-		if err := in.service.SetDisabled(e, id, disabled); err != nil {
-			return err
-		}
-		shown := struct {
-			ID       string `json:"id"`
-			Disabled bool   `json:"disabled"`
-		}{id, disabled}
-		return e.Show(shown, func() string { return e.T(said, id) })
-	})
+func (c *outletDisableCmd) Run(e *env) error {
+	return e.setDisabled(c.ID, true, "outlet_disabled", outlets)
 }

@@ -7,10 +7,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
 	"hufu/server/keyservice"
+	"hufu/server/seal"
 	"hufu/server/session"
 	"hufu/server/web"
 	"hufu/shared/settings"
@@ -43,6 +45,11 @@ func (c *serveCmd) Run(e *env) error {
 		return settings.With(settings.ExitUsage, err)
 	}
 	log := c.logger(e)
+	unlock, err := e.lockEmbedded()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	in, err := e.open(keyservice.Config{Lifetime: c.Lifetime, Grace: c.Grace, Idle: c.Idle, Log: log})
 	if err != nil {
 		return err
@@ -58,17 +65,18 @@ func (c *serveCmd) Run(e *env) error {
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	log.Info("listening", "address", listener.Addr().String(), "server", in.service.ServerID(), "store", in.where, "version", version())
-	err = serve(e, server, listener, sessions, in.service)
+	err = serve(e, server, listener, sessions, in, log)
 	log.Info("stopped")
 	return errors.Join(err, in.store.Close())
 }
 
 // serve serves until ctx ends, then stops in order: no new connections, what
 // is in flight is answered, sessions are closed with 1012, the rules stop last.
-func serve(ctx context.Context, server *http.Server, listener net.Listener, sessions *session.Server, service *keyservice.Service) error {
+func serve(ctx context.Context, server *http.Server, listener net.Listener, sessions *session.Server, in *installation, log *slog.Logger) error {
 	rules, stopRules := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
-	wg.Go(func() { service.Run(rules) })
+	wg.Go(func() { in.service.Run(rules) })
+	wg.Go(func() { watchRing(rules, in.ring, log) })
 	failed := make(chan error, 1)
 	wg.Go(func() { failed <- server.Serve(listener) })
 
@@ -87,6 +95,44 @@ func serve(ctx context.Context, server *http.Server, listener net.Listener, sess
 		return nil
 	}
 	return err
+}
+
+// ringEvery is how often a running server looks for a new key ring.
+const ringEvery = time.Second
+
+// watchRing takes the key ring's file again when it is replaced.
+func watchRing(ctx context.Context, ring *seal.Ring, log *slog.Logger) {
+	ticker := time.NewTicker(ringEvery)
+	defer ticker.Stop()
+	said := ""
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		changed, err := ring.Reload()
+		switch {
+		case err != nil && err.Error() != said:
+			said = err.Error()
+			log.Error("the key ring stays as it was", "error", err)
+		case changed:
+			said = ""
+			log.Info("the key ring was replaced", "primary", ring.Primary())
+		}
+	}
+}
+
+// lockEmbedded takes the data folder, where the embedded store is used.
+func (e *env) lockEmbedded() (unlock func(), err error) {
+	url, err := e.databaseURL()
+	if err != nil || url != "" {
+		return func() {}, err
+	}
+	if err := os.MkdirAll(e.Data, 0o700); err != nil {
+		return nil, err
+	}
+	return e.lockData()
 }
 
 // check refuses settings that the protocol does not allow.

@@ -34,6 +34,8 @@ type Config struct {
 type Sealer interface {
 	Seal(plain, associated []byte) ([]byte, error)
 	Open(sealed, associated []byte) ([]byte, error)
+	// Stale reports whether a value should be sealed anew.
+	Stale(sealed []byte) bool
 }
 
 const (

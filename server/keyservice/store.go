@@ -27,6 +27,10 @@ type Store interface {
 	// transaction has to be repeated.
 	Apply(ctx context.Context, changes []*Change) error
 
+	// ApplyAll is Apply for all or nothing: what the first failing Decide
+	// returned, or ErrExists, is its error, and then nothing was written.
+	ApplyAll(ctx context.Context, changes []*Change) error
+
 	// Outlet returns one outlet and its secrets, newest epoch first, or ErrNoOutlet.
 	Outlet(ctx context.Context, id string) (Outlet, []Secret, error)
 	// Outlets lists outlets in ascending order of id.
@@ -62,6 +66,8 @@ type Store interface {
 	// Install writes the installation once; if another process was faster it
 	// changes nothing. Read Installation afterwards.
 	Install(ctx context.Context, i Installation) error
+	// SetRingCheck replaces Installation.RingCheck.
+	SetRingCheck(ctx context.Context, sealed []byte) error
 
 	// Probe writes for real, durably, to tell whether the store can.
 	Probe(ctx context.Context, at time.Time) error
@@ -176,27 +182,6 @@ type Revoked struct {
 	Seckeyid uint64
 	Reason   wire.Reason
 }
-
-// Kind names what a change is.
-type Kind string
-
-const (
-	KindEnrolled   Kind = "enrolled"
-	KindNewSecret  Kind = "new-secret"
-	KindOpened     Kind = "opened" // the first open under an epoch
-	KindDisabled   Kind = "disabled"
-	KindEnabled    Kind = "enabled"
-	KindNegotiated Kind = "negotiated"
-	KindVerified   Kind = "verified"
-	KindMismatch   Kind = "mismatch"
-	KindRetired    Kind = "retired"
-	KindExpired    Kind = "expired"
-	KindRevoked    Kind = "revoked"
-	KindReceipt    Kind = "receipt"
-	KindRefused    Kind = "refused"
-	KindSecretGone Kind = "secret-gone" // a new secret that nobody opened with
-	KindCut        Kind = "cut"         // a new secret, and nothing of before is good
-)
 
 // ChangeRow is one line of the change table: what happened, to whom, by whom.
 type ChangeRow struct {

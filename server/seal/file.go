@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -35,10 +36,11 @@ const maxFile = 1 << 20
 // Create makes a ring for a new installation and its file, which must not exist.
 func Create(path, serverID string) (*Ring, error) {
 	r := newRing(serverID, time.Now())
+	r.path = path
 	if _, err := os.Lstat(path); err == nil {
 		return nil, fmt.Errorf("%w: %s exists already", ErrFile, path)
 	}
-	return r, r.write(path)
+	return r, r.write()
 }
 
 // Load reads a ring. The file must be a regular one of the user's own that
@@ -61,7 +63,77 @@ func Load(path string) (*Ring, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrFile, path, err)
 	}
+	st, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrFile, err)
+	}
+	r.path, r.read = path, st.ModTime()
 	return r, nil
+}
+
+// Reload takes the ring's file again if it has been replaced, and reports
+// whether it was. A file that cannot be used, or that lacks a key which is in
+// use, changes nothing.
+func (r *Ring) Reload() (bool, error) {
+	st, err := os.Stat(r.path)
+	if err != nil {
+		return false, fmt.Errorf("%w: %w", ErrFile, err)
+	}
+	r.mu.RLock()
+	same := st.ModTime().Equal(r.read)
+	r.mu.RUnlock()
+	if same {
+		return false, nil
+	}
+	fresh, err := Load(r.path)
+	if err != nil {
+		return false, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if fresh.serverID != r.serverID {
+		return false, fmt.Errorf("%w: %s: it belongs to the server %s", ErrFile, r.path, fresh.serverID)
+	}
+	for _, k := range r.keys {
+		if !slices.ContainsFunc(fresh.keys, func(f Key) bool { return f.Number == k.Number && f.secret == k.secret }) {
+			return false, fmt.Errorf("%w: %s: key %d is gone from it", ErrFile, r.path, k.Number)
+		}
+	}
+	r.keys, r.read = fresh.keys, fresh.read
+	return true, nil
+}
+
+// Add puts a fresh key into the ring and its file, which opens and does not
+// seal yet: every server that uses a copy of the file must have it before
+// Promote. It returns the key's number.
+func (r *Ring) Add(now time.Time) (uint32, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	number := r.add(now)
+	return number, r.write()
+}
+
+// Promote makes the newest key the primary one, in the file too, and returns
+// its number.
+func (r *Ring) Promote() (uint32, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	number := r.newest()
+	r.promote(number)
+	return number, r.write()
+}
+
+// Retire marks every key but the primary one as sealing nothing any more, in
+// the file too. They stay, for old backups.
+func (r *Ring) Retire() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.keys {
+		if r.keys[i].Status == Active && r.keys[i].Number < r.newest() {
+			r.keys[i].Status = Retired
+		}
+	}
+	return r.write()
 }
 
 func safe(f *os.File) error {
@@ -113,7 +185,7 @@ func parse(raw []byte) (*Ring, error) {
 }
 
 // write replaces the file as a whole, durably.
-func (r *Ring) write(path string) error {
+func (r *Ring) write() error {
 	file := fileRing{Version: 1, ServerID: r.serverID}
 	for _, k := range r.keys {
 		file.Keys = append(file.Keys, fileKey{k.Number, k.Status, k.Created, base64.StdEncoding.EncodeToString(k.secret[:])})
@@ -123,7 +195,7 @@ func (r *Ring) write(path string) error {
 		return fmt.Errorf("seal: %w", err)
 	}
 	defer clear(raw)
-	return replace(path, append(raw, '\n'))
+	return replace(r.path, append(raw, '\n'))
 }
 
 // replace writes beside the file, fsyncs, renames over it and fsyncs the folder.

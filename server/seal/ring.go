@@ -63,6 +63,8 @@ func (k Key) String() string { return fmt.Sprintf("ring key %d (%s)", k.Number, 
 // Ring is a key ring in memory. It is safe for use by many goroutines.
 type Ring struct {
 	mu       sync.RWMutex
+	path     string    // its file; empty: none
+	read     time.Time // when the file that was read was last modified
 	serverID string
 	keys     []Key
 }
@@ -70,23 +72,55 @@ type Ring struct {
 // newRing makes a ring with one fresh primary key.
 func newRing(serverID string, now time.Time) *Ring {
 	r := &Ring{serverID: serverID}
-	r.add(now)
+	r.promote(r.add(now))
 	return r
 }
 
-// add puts a fresh primary key into the ring; the one before stays active.
-func (r *Ring) add(now time.Time) *Key {
-	number := uint32(0)
+// add puts a fresh key into the ring, which opens and does not seal yet, and
+// returns its number.
+func (r *Ring) add(now time.Time) uint32 {
+	k := Key{Number: r.newest() + 1, Status: Active, Created: now.UTC().Truncate(time.Second)}
+	rand.Read(k.secret[:])
+	r.keys = append(r.keys, k)
+	return k.Number
+}
+
+// newest is the greatest number in the ring.
+func (r *Ring) newest() (n uint32) {
 	for i := range r.keys {
-		number = max(number, r.keys[i].Number)
-		if r.keys[i].Status == Primary {
+		n = max(n, r.keys[i].Number)
+	}
+	return n
+}
+
+// promote makes a key the primary one; the one before stays active.
+func (r *Ring) promote(number uint32) {
+	for i := range r.keys {
+		switch {
+		case r.keys[i].Number == number:
+			r.keys[i].Status = Primary
+		case r.keys[i].Status == Primary:
 			r.keys[i].Status = Active
 		}
 	}
-	k := Key{Number: number + 1, Status: Primary, Created: now.UTC().Truncate(time.Second)}
-	rand.Read(k.secret[:])
-	r.keys = append(r.keys, k)
-	return &r.keys[len(r.keys)-1]
+}
+
+// Primary is the number of the key that seals.
+func (r *Ring) Primary() uint32 {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for i := range r.keys {
+		if r.keys[i].Status == Primary {
+			return r.keys[i].Number
+		}
+	}
+	return 0
+}
+
+// Stale reports whether a value was sealed under another key than the primary one.
+func (r *Ring) Stale(sealed []byte) bool {
+	number, err := KeyNumber(sealed)
+	return err == nil && number != r.Primary()
 }
 
 // ServerID is the server that the ring belongs to.

@@ -45,7 +45,7 @@ func TestSealOpen(t *testing.T) {
 func TestRingKeys(t *testing.T) {
 	r := newRing("HQ", time.Now())
 	old, _ := r.Seal([]byte("x"), nil)
-	r.add(time.Now())
+	r.promote(r.add(time.Now()))
 	if n, _ := KeyNumber(old); n != 1 {
 		t.Errorf("first key's number: %d", n)
 	}
@@ -136,5 +136,75 @@ func TestLoadRefuses(t *testing.T) {
 				t.Errorf("got %v, want %q", err, row.want)
 			}
 		})
+	}
+}
+
+func TestRotation(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ring.json")
+	r, err := Create(path, "HQ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := Load(path) // as a running server holds it
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, _ := r.Seal([]byte("x"), nil)
+	if n, err := r.Add(time.Now()); n != 2 || err != nil {
+		t.Fatalf("Add: %d, %v", n, err)
+	}
+	if r.Primary() != 1 || r.Stale(old) {
+		t.Error("a key that was only added seals already")
+	}
+	if n, err := r.Promote(); n != 2 || err != nil {
+		t.Fatalf("Promote: %d, %v", n, err)
+	}
+	if !r.Stale(old) {
+		t.Error("what the older key sealed is not stale")
+	}
+	if changed, err := server.Reload(); !changed || err != nil {
+		t.Fatalf("Reload: %v, %v", changed, err)
+	}
+	if changed, err := server.Reload(); changed || err != nil {
+		t.Errorf("Reload of the same: %v, %v", changed, err)
+	}
+	fresh, _ := server.Seal([]byte("x"), nil)
+	if r.Stale(fresh) {
+		t.Error("the server seals under the older key after Reload")
+	}
+	if err := r.Retire(); err != nil {
+		t.Fatal(err)
+	}
+	if s := r.Keys()[0].Status; s != Retired {
+		t.Errorf("the older key is %s", s)
+	}
+	if _, err := r.Open(old, nil); err != nil {
+		t.Errorf("a retired key does not open: %v", err)
+	}
+}
+
+func TestReloadRefusesALesserRing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ring.json")
+	r, err := Create(path, "HQ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, _ := r.Seal([]byte("x"), nil)
+	other := filepath.Join(t.TempDir(), "ring.json")
+	if _, err := Create(other, "HQ"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(other, path); err != nil {
+		t.Fatal(err)
+	}
+	later := time.Now().Add(time.Hour)
+	if err := os.Chtimes(path, later, later); err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := r.Reload(); changed || !errors.Is(err, ErrFile) {
+		t.Errorf("another ring in its place: %v, %v", changed, err)
+	}
+	if _, err := r.Open(sealed, nil); err != nil {
+		t.Errorf("after the refusal it does not open: %v", err)
 	}
 }

@@ -34,6 +34,7 @@ type session struct {
 
 	idle   *time.Timer  // closes after silence; the session's goroutine alone uses it
 	ping   *time.Timer  // keeps the way through proxies open
+	stale  atomic.Bool  // the enrolment has changed since it may have been looked up
 	opened atomic.Bool  // open ok and what follows it at once have gone out
 	code   atomic.Int64 // with which another goroutine closes; 0: none does
 }
@@ -76,6 +77,9 @@ func (x *session) serve(ctx context.Context) error {
 	x.idle = time.AfterFunc(silence, func() { x.closeSoon(websocket.StatusPolicyViolation, "idle") })
 	defer x.idle.Stop()
 	x.opened.Store(true)
+	if x.stale.Load() {
+		x.server.wg.Go(x.recheck)
+	}
 	if err := x.release(ctx); err != nil {
 		return err
 	}

@@ -26,11 +26,48 @@ const attempts = 5
 // order of ids, so that batches that overlap wait for each other and never in
 // a circle.
 func (s *Store) Apply(ctx context.Context, changes []*keyservice.Change) error {
+	valid, err := oneEach(changes)
+	if err != nil || len(valid) == 0 {
+		return err
+	}
+	return s.repeat(ctx, valid, s.writeTogether, s.writeSingly)
+}
+
+// ApplyAll implements keyservice.Store.
+func (s *Store) ApplyAll(ctx context.Context, changes []*keyservice.Change) error {
+	valid, err := oneEach(changes)
+	if err != nil || len(valid) == 0 {
+		return err
+	}
+	all := func(ctx context.Context, conn *pgx.Conn, decided ledgers) error {
+		if len(decided) < len(changes) {
+			return errRefused
+		}
+		return s.writeTogether(ctx, conn, decided)
+	}
+	err = s.repeat(ctx, valid, all, all)
+	if isEnrolled(err) {
+		return keyservice.ErrExists
+	}
+	for _, c := range changes {
+		if c.Err != nil {
+			return c.Err
+		}
+	}
+	return err
+}
+
+// errRefused rolls back a batch in which one has refused.
+var errRefused = errors.New("postgres: a change was refused")
+
+// oneEach checks that there is at most one change of an outlet, and returns
+// those of valid identifiers.
+func oneEach(changes []*keyservice.Change) ([]*keyservice.Change, error) {
 	seen := make(map[string]bool, len(changes))
 	valid := make([]*keyservice.Change, 0, len(changes))
 	for _, c := range changes {
 		if seen[c.Outlet] {
-			return fmt.Errorf("postgres: two changes of outlet %s in one batch", c.Outlet)
+			return nil, fmt.Errorf("postgres: two changes of outlet %s in one batch", c.Outlet)
 		}
 		seen[c.Outlet] = true
 		if !wire.ValidID(c.Outlet) {
@@ -39,15 +76,19 @@ func (s *Store) Apply(ctx context.Context, changes []*keyservice.Change) error {
 		}
 		valid = append(valid, c)
 	}
-	if len(valid) == 0 {
-		return nil
-	}
-	write := s.writeTogether
+	return valid, nil
+}
+
+type writing func(context.Context, *pgx.Conn, ledgers) error
+
+// repeat runs the transaction until it runs into no other, the second way of
+// writing after a violation.
+func (s *Store) repeat(ctx context.Context, changes []*keyservice.Change, write, afterViolation writing) error {
 	for attempt := 1; ; attempt++ {
-		err := s.transact(ctx, valid, write)
+		err := s.transact(ctx, changes, write)
 		switch {
 		case isViolation(err):
-			write = s.writeSingly
+			write = afterViolation
 		case isConflict(err):
 			time.Sleep(rand.N(time.Duration(attempt) * 10 * time.Millisecond))
 		default:
@@ -71,7 +112,7 @@ type ledger struct {
 // first part ends with ctx, so that a caller who gives up leaves no doubt
 // behind.
 func (s *Store) transact(ctx context.Context, changes []*keyservice.Change,
-	write func(context.Context, *pgx.Conn, ledgers) error) error {
+	write writing) error {
 	pooled, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return err

@@ -98,6 +98,12 @@ func (s *Store) Install(ctx context.Context, i keyservice.Installation) error {
 	return failure("install", err)
 }
 
+// SetRingCheck implements keyservice.Store.
+func (s *Store) SetRingCheck(ctx context.Context, sealed []byte) error {
+	_, err := s.pool.Exec(ctx, `UPDATE installation SET ring_check = $1`, sealed)
+	return failure("ring check", err)
+}
+
 // Probe implements keyservice.Store.
 func (s *Store) Probe(ctx context.Context, at time.Time) error {
 	_, err := s.pool.Exec(ctx, `INSERT INTO probe (one, at) VALUES (true, $1::timestamptz)

@@ -15,12 +15,8 @@ import (
 // outlet. Each change has a savepoint, to which what violates the schema is
 // rolled back alone.
 func (s *Store) Apply(ctx context.Context, changes []*keyservice.Change) error {
-	seen := make(map[string]bool, len(changes))
-	for _, c := range changes {
-		if seen[c.Outlet] {
-			return fmt.Errorf("sqlite: two changes of outlet %s in one batch", c.Outlet)
-		}
-		seen[c.Outlet] = true
+	if err := oneEach(changes); err != nil {
+		return err
 	}
 	return s.w.transact(ctx, func() error {
 		for _, c := range changes {
@@ -30,6 +26,35 @@ func (s *Store) Apply(ctx context.Context, changes []*keyservice.Change) error {
 		}
 		return nil
 	})
+}
+
+// ApplyAll implements keyservice.Store.
+func (s *Store) ApplyAll(ctx context.Context, changes []*keyservice.Change) error {
+	if err := oneEach(changes); err != nil {
+		return err
+	}
+	return s.w.transact(ctx, func() error {
+		for _, c := range changes {
+			if err := s.w.applyOne(c); err != nil {
+				return failure("apply", err)
+			}
+			if c.Err != nil {
+				return c.Err
+			}
+		}
+		return nil
+	})
+}
+
+func oneEach(changes []*keyservice.Change) error {
+	seen := make(map[string]bool, len(changes))
+	for _, c := range changes {
+		if seen[c.Outlet] {
+			return fmt.Errorf("sqlite: two changes of outlet %s in one batch", c.Outlet)
+		}
+		seen[c.Outlet] = true
+	}
+	return nil
 }
 
 func (w *writer) applyOne(c *keyservice.Change) error {

@@ -30,6 +30,14 @@ func (s *Store) Install(ctx context.Context, i keyservice.Installation) error {
 	})
 }
 
+// SetRingCheck implements keyservice.Store.
+func (s *Store) SetRingCheck(ctx context.Context, sealed []byte) error {
+	return s.w.transact(ctx, func() error {
+		_, err := s.w.exec(`UPDATE installation SET ring_check = ?`, sealed)
+		return failure("ring check", err)
+	})
+}
+
 // Probe implements keyservice.Store.
 func (s *Store) Probe(ctx context.Context, at time.Time) error {
 	return s.w.transact(ctx, func() error {

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"hufu/server/keyservice"
+	"hufu/shared/settings"
+	"hufu/shared/text"
+	"hufu/shared/wire"
+)
+
+// operatorAddCmd enrols a person at a console.
+type operatorAddCmd struct {
+	ID        string `arg:"" help:"${help_person_id}"`
+	Role      string `help:"${help_role}" enum:"operator,auditor" default:"operator"`
+	TokenFile string `help:"${help_token_file}" placeholder:"FILE" type:"path"`
+}
+
+// Run is the command.
+func (c *operatorAddCmd) Run(e *env) error {
+	role := wire.RoleOperator
+	if c.Role == wire.RoleAuditor.String() {
+		role = wire.RoleAuditor
+	}
+	fmt.Fprintln(e.stderr, e.T("operator_warning"))
+	return e.enrol(c.ID, role, c.TokenFile)
+}
+
+// operatorListCmd lists operators and auditors.
+type operatorListCmd struct{}
+
+// Run is the command.
+func (c *operatorListCmd) Run(e *env) error {
+	return e.listOutlets(keyservice.OutletQuery{Roles: []wire.Role{wire.RoleOperator, wire.RoleAuditor}})
+}
+
+type operatorEnableCmd struct {
+	ID string `arg:"" help:"${help_person_id}"`
+}
+
+// Run is the command.
+func (c *operatorEnableCmd) Run(e *env) error {
+	return e.setDisabled(c.ID, false, "person_enabled", people)
+}
+
+type operatorDisableCmd struct {
+	ID string `arg:"" help:"${help_person_id}"`
+}
+
+// Run is the command.
+func (c *operatorDisableCmd) Run(e *env) error {
+	return e.setDisabled(c.ID, true, "person_disabled", people)
+}
+
+// newSecretCmd hands out a token of the next epoch, for an outlet or a person.
+type newSecretCmd struct {
+	ID        string `arg:"" help:"${help_any_id}"`
+	Cut       bool   `help:"${help_cut}"`
+	TokenFile string `help:"${help_token_file}" placeholder:"FILE" type:"path"`
+}
+
+type outletNewSecretCmd struct{ newSecretCmd }
+
+// Run is the command.
+func (c *outletNewSecretCmd) Run(e *env) error { return c.run(e, outlets) }
+
+type operatorNewSecretCmd struct{ newSecretCmd }
+
+// Run is the command.
+func (c *operatorNewSecretCmd) Run(e *env) error { return c.run(e, people) }
+
+func (c *newSecretCmd) run(e *env, of kind) error {
+	return e.with(func(in *installation) error {
+		if err := in.is(e, c.ID, of); err != nil {
+			return err
+		}
+		out, err := newTokenOut(c.TokenFile)
+		if err != nil {
+			return err
+		}
+		t, err := in.service.NewSecret(e, c.ID, c.Cut)
+		if err != nil {
+			return errors.Join(err, out.discard())
+		}
+		defer t.Secret.Zero()
+		if c.Cut {
+			fmt.Fprintln(e.stderr, e.T("cut_done", c.ID))
+		}
+		return out.deliver(e, t)
+	})
+}
+
+// kind tells whom a command is about: outlets, or people at a console.
+type kind bool
+
+const (
+	outlets kind = false
+	people  kind = true
+)
+
+// is refuses a client that is of the other kind, so that "outlet disable"
+// cannot shut out an operator by a slip.
+func (in *installation) is(e *env, id string, of kind) error {
+	o, _, err := in.store.Outlet(e, id)
+	if err != nil {
+		return err
+	}
+	if (o.Role != wire.RoleOutlet) != bool(of) {
+		return settings.With(settings.ExitRefused, errors.New(e.T("other_kind", id, e.T("role_"+o.Role.String()))))
+	}
+	return nil
+}
+
+// enrol enrols a client and hands out its token.
+func (e *env) enrol(id string, role wire.Role, tokenFile string) error {
+	return e.with(func(in *installation) error {
+		out, err := newTokenOut(tokenFile)
+		if err != nil {
+			return err
+		}
+		t, err := in.service.Enrol(e, id, role)
+		if err != nil {
+			return errors.Join(err, out.discard())
+		}
+		defer t.Secret.Zero()
+		return out.deliver(e, t)
+	})
+}
+
+// tokenOut is where a token goes: a new file that only its owner can read, or
+// standard output. The file is made before anything is enrolled, so that no
+// token is lost for want of a place.
+type tokenOut struct {
+	file *os.File // nil: standard output
+}
+
+func newTokenOut(path string) (*tokenOut, error) {
+	if path == "" {
+		return &tokenOut{}, nil
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, settings.With(settings.ExitUsage, fmt.Errorf("--token-file: %w", err))
+	}
+	return &tokenOut{f}, nil
+}
+
+func (o *tokenOut) discard() error {
+	if o.file == nil {
+		return nil
+	}
+	return errors.Join(o.file.Close(), os.Remove(o.file.Name()))
+}
+
+// write puts the token into the file, durably.
+func (o *tokenOut) write(token string) error {
+	_, err := fmt.Fprintln(o.file, token)
+	return errors.Join(err, o.file.Sync(), o.file.Close())
+}
+
+func (o *tokenOut) deliver(e *env, t *wire.Token) error {
+	token, err := t.Encode()
+	if err != nil {
+		return err
+	}
+	shown := struct {
+		ID        string `json:"id"`
+		Role      string `json:"role"`
+		Epoch     uint64 `json:"epoch"`
+		Token     string `json:"token,omitempty"`
+		TokenFile string `json:"tokenFile,omitempty"`
+	}{ID: t.ClientID, Role: t.Role.String(), Epoch: t.Epoch}
+	if o.file == nil {
+		shown.Token = token
+		return e.Show(shown, func() string { return e.T("token_shown", t.ClientID, t.Epoch, token) })
+	}
+	if err := o.write(token); err != nil {
+		return err
+	}
+	shown.TokenFile = o.file.Name()
+	return e.Show(shown, func() string { return e.T("token_written", t.ClientID, t.Epoch, o.file.Name()) })
+}
+
+// listOutlets lists clients, of whatever role.
+func (e *env) listOutlets(q keyservice.OutletQuery) error {
+	return e.with(func(in *installation) error {
+		rows := e.Rows("col_outlet", "col_role", "col_status", "col_enrolled", "col_last")
+		q.Limit = listPage
+		for {
+			page, err := in.store.Outlets(e, q)
+			if err != nil {
+				return err
+			}
+			for i := range page {
+				o := &page[i]
+				rows.Add(viewOutlet(o), o.ID, e.T("role_"+o.Role.String()), e.status(o), text.Time(o.EnrolledAt), fmt.Sprint(o.LastNumber))
+			}
+			if len(page) < listPage {
+				return rows.Write()
+			}
+			q.After = page[len(page)-1].ID
+		}
+	})
+}
+
+// setDisabled disables or enables a client.
+func (e *env) setDisabled(id string, disabled bool, said string, of kind) error {
+	return e.with(func(in *installation) error {
+		if err := in.is(e, id, of); err != nil {
+			return err
+		}
+		if err := in.service.SetDisabled(e, id, disabled); err != nil {
+			return err
+		}
+		shown := struct {
+			ID       string `json:"id"`
+			Disabled bool   `json:"disabled"`
+		}{id, disabled}
+		return e.Show(shown, func() string { return e.T(said, id) })
+	})
+}
