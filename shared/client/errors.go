@@ -36,7 +36,7 @@ const (
 	CheckIDs     Check = "ids"      // clientId and serverId
 	CheckP       Check = "p"        // the next one
 	CheckQ       Check = "q"        // that of the oldest unanswered request
-	CheckAuth    Check = "authCode" //
+	CheckAuth    Check = "authCode" // the server made the message, for this place
 	CheckRole    Check = "role"     // the one that was expected
 	CheckNumber  Check = "seckeyid" // above every one held
 	CheckShare   Check = "share"    // input checks of ML-KEM and X25519
