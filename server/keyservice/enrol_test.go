@@ -37,7 +37,7 @@ func TestEnrolTwice(t *testing.T) {
 // dummy by the same path: always the same one for an id, another for others.
 func TestLookup(t *testing.T) {
 	c := openCentre(t, migrated(t), newRing(t))
-	c.start(t, c.Run)
+	c.run(t)
 	o := c.enrol(t, "o", wire.RoleAuditor)
 	look := func(id string, epoch uint64) *keyservice.Enrolment {
 		t.Helper()
@@ -79,7 +79,7 @@ func TestLookup(t *testing.T) {
 
 func TestDisabled(t *testing.T) {
 	c := openCentre(t, migrated(t), newRing(t))
-	c.start(t, c.Run)
+	c.run(t)
 	o := c.enrol(t, "o", wire.RoleOutlet)
 	n := o.active()
 	before := o.last()
@@ -115,7 +115,7 @@ func TestDisabled(t *testing.T) {
 // does not open; it says nothing to the peer, and all to the log.
 func TestDamagedRow(t *testing.T) {
 	c := openCentre(t, migrated(t), newRing(t))
-	c.start(t, c.Run)
+	c.run(t)
 	a, b := c.enrol(t, "a", wire.RoleOutlet), c.enrol(t, "b", wire.RoleOutlet)
 	n := a.active()
 	b.active()

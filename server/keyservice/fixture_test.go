@@ -182,6 +182,13 @@ func newCentre(t *testing.T) *centre {
 	return c
 }
 
+// run has all of it work until the test ends.
+func (c *centre) run(t *testing.T) {
+	t.Helper()
+	c.start(t, c.Run)
+	must(c.Lookup(t.Context(), "nobody", 1))(t) // answers once the follower knows from where it tells
+}
+
 // start has run work until the test or stop ends it.
 func (c *centre) start(t *testing.T, run func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())

@@ -1,0 +1,145 @@
+package keyservice_test
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"hufu/server/keyservice"
+	"hufu/shared/wire"
+)
+
+// heard collects what a listener is told.
+type heard struct {
+	mu   sync.Mutex
+	rows []keyservice.ChangeRow
+}
+
+func (h *heard) tell(r keyservice.ChangeRow) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.rows = append(h.rows, r)
+}
+
+func (h *heard) all() []keyservice.ChangeRow {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.rows)
+}
+
+// twoProcesses is a server and, over the same file, a command beside it.
+func twoProcesses(t *testing.T) (server, beside *centre) {
+	server = openCentre(t, migrated(t), newRing(t))
+	server.run(t)
+	beside = openCentre(t, server.path, server.ring)
+	beside.start(t, beside.RunWriter)
+	return server, beside
+}
+
+func TestFollowAnotherProcess(t *testing.T) {
+	server, beside := twoProcesses(t)
+	o := server.enrol(t, "o", wire.RoleOutlet)
+	var mine, others heard
+	defer server.Listen("o", mine.tell)()
+	defer server.Listen("p", others.tell)()
+	n := o.active()
+	waitFor(t, soon, "its own changes", func() bool { return len(mine.all()) >= 2 })
+	for why, act := range map[string]func() error{
+		"revoked":  func() error { return beside.RevokeKey(t.Context(), "o", n, 2, "stolen") },
+		"disabled": func() error { return beside.SetDisabled(t.Context(), "o", true) },
+	} {
+		if err := act(); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, soon, why, func() bool {
+			return slices.ContainsFunc(mine.all(), func(r keyservice.ChangeRow) bool { return string(r.Kind) == why })
+		})
+	}
+	if got := others.all(); len(got) != 0 {
+		t.Errorf("another client was told of %q", brief(got))
+	}
+}
+
+// TestFollowStorm: changes by two processes while the store fails now and
+// then; nothing is lost, and nothing is told out of order.
+func TestFollowStorm(t *testing.T) {
+	server, beside := twoProcesses(t)
+	const outlets, each = 6, 60
+	lists := make([]heard, outlets)
+	var wg sync.WaitGroup
+	for i := range lists {
+		id := fmt.Sprintf("o%d", i)
+		server.enrol(t, id, wire.RoleOutlet)
+		defer server.Listen(id, lists[i].tell)()
+		for _, c := range []*centre{server, beside} {
+			wg.Go(func() {
+				p := &keyservice.Peer{ClientID: id, Role: wire.RoleOutlet}
+				for range each {
+					if _, err := c.Administer(t.Context(), p, &wire.Administer{}); code(t, err) != wire.CodeNotPermitted {
+						t.Error(err)
+					}
+				}
+			})
+		}
+	}
+	wg.Go(func() {
+		for range 3 {
+			time.Sleep(50 * time.Millisecond)
+			server.store.set(nil, errStore, nil)
+			time.Sleep(20 * time.Millisecond)
+			server.store.set(nil, nil, nil)
+		}
+	})
+	wg.Wait()
+	for i := range lists {
+		var want []uint64
+		waitFor(t, 5*time.Second, "the last change", func() bool {
+			rows := must(server.store.Store.Events(t.Context(), keyservice.EventQuery{Outlet: fmt.Sprintf("o%d", i),
+				Kinds: []keyservice.Kind{keyservice.KindRefused}, Limit: 500}))(t)
+			want = nil
+			for _, r := range rows {
+				want = append(want, r.N)
+			}
+			slices.Reverse(want)
+			told := lists[i].all()
+			return len(told) > 0 && told[len(told)-1].N == want[len(want)-1]
+		})
+		var got []uint64
+		for _, r := range lists[i].all() {
+			if r.Kind == keyservice.KindRefused {
+				got = append(got, r.N)
+			}
+		}
+		if len(want) != 2*each || !slices.Equal(got, want) {
+			t.Errorf("o%d was told %d of %d changes: %v", i, len(got), 2*each, got)
+		}
+	}
+}
+
+func TestListenUntilCancelled(t *testing.T) {
+	c := openCentre(t, migrated(t), newRing(t))
+	c.run(t)
+	c.enrol(t, "o", wire.RoleOutlet)
+	var one, two heard
+	cancel := c.Listen("o", one.tell)
+	defer c.Listen("o", two.tell)()
+	act := func(off bool) {
+		if err := c.SetDisabled(t.Context(), "o", off); err != nil {
+			t.Fatal(err)
+		}
+	}
+	act(true)
+	waitFor(t, soon, "both to be told", func() bool { return len(one.all()) > 0 && len(two.all()) > 0 })
+	cancel()
+	told := len(one.all())
+	act(false)
+	waitFor(t, soon, "the other to be told", func() bool {
+		rows := two.all()
+		return rows[len(rows)-1].Kind == keyservice.KindEnabled
+	})
+	if len(one.all()) != told {
+		t.Error("told after cancel")
+	}
+}
