@@ -45,8 +45,10 @@ func (h *segmentHolder) Read(seckeyid uint64) (*kex.Held, error) {
 		return nil, living(err)
 	}
 	defer e.Key.Zero()
+	// Without its confirmation keys a key fails its next verify, is wiped and
+	// replaced: what is missing is as good as damaged.
 	confirm, err := h.writer.Confirm(h.clientID, seckeyid)
-	if err != nil {
+	if err != nil && !errors.Is(err, shm.ErrNotFound) {
 		return nil, living(err)
 	}
 	defer clear(confirm[:])

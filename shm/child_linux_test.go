@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	}
 	parts := map[string]func(o Options, args []string) error{
 		"stress-writer": childStressWriter, "stress-reader": childStressReader,
-		"stop-at": childStopAt, "hold": childHold, "unprivileged": childUnprivileged,
+		"stop-at": childStopAt, "hold": childHold, "rewrite": childRewrite, "unprivileged": childUnprivileged,
 	}
 	args := os.Args[1:]
 	if err := parts[part](Options{Dir: args[0], Name: args[1]}, args[2:]); err != nil {
