@@ -23,11 +23,11 @@ type link struct {
 	keeper *client.Keeper
 	writer *shm.Writer
 	token  wire.Token    // without its secret
+	before uint64        // the key that was current before the server told anything; 0: none
 	asked  atomic.Uint64 // the key whose end the person has asked for
 }
 
-// withLink opens the segment and a connection, brings the keys that are held
-// in line with the server, and runs do.
+// withLink opens the segment and a connection, and runs do.
 func (e *env) withLink(do func(l *link) error) error {
 	t, err := e.loadToken()
 	if err != nil {
@@ -39,6 +39,10 @@ func (e *env) withLink(do func(l *link) error) error {
 		return err
 	}
 	l := &link{writer: w, token: wire.Token{URL: t.URL, ServerID: t.ServerID, ClientID: t.ClientID, Role: t.Role, Epoch: t.Epoch}}
+	if current, err := w.Current(t.ClientID); err == nil {
+		current.Key.Zero()
+		l.before = current.SeckeyID
+	}
 	l.keeper = client.NewKeeper(&segmentHolder{w, t.ClientID, t.ServerID}, client.KeeperOptions{
 		Clock: bootClock, Notify: func(c client.Change) { l.notify(e, c) }})
 	defer l.keeper.Close()
@@ -46,9 +50,7 @@ func (e *env) withLink(do func(l *link) error) error {
 	if err != nil {
 		return errors.Join(unreachable(err), w.Close())
 	}
-	if _, err = l.keeper.Reverify(e, l.Session); err == nil {
-		err = do(l)
-	}
+	err = do(l)
 	l.Session.Close()
 	return errors.Join(segmentError(lost(err)), w.Close())
 }
@@ -72,7 +74,7 @@ func (e *env) openWriter() (*shm.Writer, error) {
 
 // dial opens a connection under the token's enrolment.
 func dial(ctx context.Context, t *wire.Token, o client.Options) (*client.Session, error) {
-	ctx, cancel := context.WithTimeout(ctx, connectWithin)
+	ctx, cancel := context.WithTimeoutCause(ctx, connectWithin, client.ErrSilent)
 	defer cancel()
 	keys := kex.Derive(&t.Secret, kex.Identity{ClientID: t.ClientID, ServerID: t.ServerID, Epoch: t.Epoch})
 	defer keys.Zero()

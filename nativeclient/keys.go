@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"hufu/shared/client"
 	"hufu/shared/settings"
 	"hufu/shared/wire"
 	"hufu/shm"
@@ -26,6 +27,9 @@ type keyOut struct {
 // Run is the command.
 func (c *negotiateCmd) Run(e *env) error {
 	return e.withLink(func(l *link) error {
+		if _, err := l.keeper.Reverify(e, l.Session); err != nil {
+			return err
+		}
 		o, err := l.keeper.Negotiate(e, l.Session)
 		if err != nil {
 			return err
@@ -64,15 +68,13 @@ var errNoCurrent = errors.New("there is no current key here; run: hufu negotiate
 
 // number is the key that is meant.
 func (w which) number(l *link) (uint64, error) {
-	if w.Seckeyid != 0 {
+	switch {
+	case w.Seckeyid != 0:
 		return w.Seckeyid, nil
+	case l.before != 0:
+		return l.before, nil
 	}
-	current, err := l.writer.Current(l.token.ClientID)
-	current.Key.Zero()
-	if errors.Is(err, shm.ErrNoCurrent) || errors.Is(err, shm.ErrNotFound) {
-		return 0, settings.With(settings.ExitSharedMemory, errNoCurrent)
-	}
-	return current.SeckeyID, err
+	return 0, settings.With(settings.ExitSharedMemory, errNoCurrent)
 }
 
 // verifyCmd proves both ends hold the same key.
@@ -88,9 +90,12 @@ func (c *verifyCmd) Run(e *env) error {
 		held, err := l.writer.Key(l.token.ClientID, n)
 		held.Key.Zero()
 		if err != nil {
-			return settings.With(settings.ExitSharedMemory, err)
+			return l.notLiving(n)
 		}
 		state, err := l.keeper.Verify(e, l.Session, n)
+		if errors.Is(err, client.ErrNoKey) {
+			return l.notLiving(n)
+		}
 		if err != nil {
 			return err
 		}
@@ -99,6 +104,20 @@ func (c *verifyCmd) Run(e *env) error {
 			return e.T("verified", n, held.Fingerprint, e.T("state_"+state.String()))
 		})
 	})
+}
+
+// notLiving says what has become of a key that is not a living one here: what
+// the server would say of it, if it once was.
+func (l *link) notLiving(n uint64) error {
+	entry, err := l.writer.Key(l.token.ClientID, n)
+	entry.Key.Zero()
+	switch {
+	case errors.Is(err, shm.ErrNotUsable) && entry.State == shm.Revoked:
+		return wire.CodeRevoked
+	case errors.Is(err, shm.ErrNotUsable):
+		return wire.CodeExpired
+	}
+	return settings.With(settings.ExitSharedMemory, fmt.Errorf("key %d: %w", n, err))
 }
 
 // revokeCmd ends a key for good, at both ends.

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,10 +12,8 @@ import (
 
 	"golang.org/x/term"
 
-	"hufu/shared/client"
 	"hufu/shared/settings"
 	"hufu/shared/text"
-	"hufu/shared/wire"
 	"hufu/shm"
 )
 
@@ -25,7 +22,7 @@ func main() {
 	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "hufu: %s\n", describe(text.Detect(os.Getenv), err))
+		fmt.Fprintf(os.Stderr, "hufu: %s\n", err)
 	}
 	os.Exit(exitCode(err))
 }
@@ -93,43 +90,16 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		}
 		lang = named
 	}
-	return parsed.Run(&env{Context: ctx, Common: c.Common, stdin: stdin, stderr: stderr,
+	err = parsed.Run(&env{Context: ctx, Common: c.Common, stdin: stdin, stderr: stderr,
 		Output: text.Output{W: stdout, JSON: c.AsJSON, Lang: lang}})
+	if err != nil {
+		return &told{err, describe(lang, err)}
+	}
+	return nil
 }
 
 // isTerminal reports whether a person sits at the other end.
 func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// exitCode gives every kind of failure its code.
-func exitCode(err error) int {
-	var code wire.Code
-	switch {
-	case settings.Code(err) != settings.ExitFailure:
-		return settings.Code(err)
-	case errors.As(err, &code):
-		if code == wire.CodeMismatch {
-			return settings.ExitMismatch
-		}
-		return settings.ExitRefused
-	}
-	var check *client.CheckError
-	if errors.As(err, &check) && check.Check == client.CheckConfirm {
-		return settings.ExitMismatch
-	}
-	return settings.ExitFailure
-}
-
-// describe words an error for a person: what happened, then what to do.
-func describe(lang text.Lang, err error) string {
-	var code wire.Code
-	switch {
-	case errors.As(err, &code):
-		return fmt.Sprintf("%s: %s", lang.T("err_refused"), lang.T(fmt.Sprintf("code_%d", uint8(code))))
-	case errors.Is(err, client.ErrRefused):
-		return lang.T("err_open_refused")
-	}
-	return err.Error()
 }
