@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 
 	"hufu/shared/client"
 	"hufu/shared/settings"
@@ -44,7 +45,7 @@ func describe(lang text.Lang, err error) string {
 	var code wire.Code
 	var check *client.CheckError
 	var closed *client.CloseError
-	var network net.Error
+	var request *url.Error
 	switch {
 	case errors.As(err, &code):
 		return fmt.Sprintf("%s: %s", lang.T("err_refused"), lang.T(fmt.Sprintf("code_%d", uint8(code))))
@@ -54,10 +55,10 @@ func describe(lang text.Lang, err error) string {
 		return describeCheck(lang, check)
 	case errors.As(err, &closed):
 		return describeClose(lang, closed)
-	case errors.Is(err, client.ErrSilent), errors.As(err, &network) && network.Timeout():
+	case errors.Is(err, client.ErrSilent), errors.As(err, &request) && request.Timeout():
 		return lang.T("err_silent")
-	case errors.As(err, &network):
-		return lang.T("err_network", innermost(network))
+	case errors.As(err, &request):
+		return lang.T("err_network", innermost(request))
 	}
 	return err.Error()
 }
@@ -84,8 +85,8 @@ func describeClose(lang text.Lang, e *client.CloseError) string {
 	return lang.T("close_other", e.Code)
 }
 
-// innermost leaves out how HTTP and WebSocket tell of a failure of the network.
-func innermost(err net.Error) error {
+// innermost leaves out how HTTP tells of a failure of the network.
+func innermost(err *url.Error) error {
 	var op *net.OpError
 	var dns *net.DNSError
 	switch {
@@ -94,5 +95,5 @@ func innermost(err net.Error) error {
 	case errors.As(err, &op):
 		return op
 	}
-	return err
+	return err.Err
 }
