@@ -78,7 +78,7 @@ func (x *session) serve(ctx context.Context) error {
 	defer x.idle.Stop()
 	x.opened.Store(true)
 	if x.stale.Load() {
-		x.server.wg.Go(x.recheck)
+		x.spawn(x.recheck)
 	}
 	if err := x.release(ctx); err != nil {
 		return err
@@ -214,7 +214,10 @@ func (x *session) push(ctx context.Context, push *wire.Push) error {
 func (x *session) changed(c keyservice.ChangeRow) {
 	switch {
 	case c.Kind == keyservice.KindDisabled, c.Kind == keyservice.KindCut, c.Kind == keyservice.KindOpened:
-		x.spawn(x.recheck)
+		x.stale.Store(true)
+		if x.opened.Load() { // else serve sees it
+			x.spawn(x.recheck)
+		}
 	case c.State >= wire.StateRetired:
 		mine, full := x.out.offer(&wire.Push{Seckeyid: c.Seckeyid, State: c.State, Reason: c.Reason})
 		if full {
