@@ -34,6 +34,10 @@ func (e *env) withLink(do func(l *link) error) error {
 		return err
 	}
 	defer t.Secret.Zero()
+	d, err := e.dialer(t)
+	if err != nil {
+		return err
+	}
 	w, err := e.openWriter()
 	if err != nil {
 		return err
@@ -46,7 +50,7 @@ func (e *env) withLink(do func(l *link) error) error {
 	l.keeper = client.NewKeeper(&segmentHolder{w, t.ClientID, t.ServerID}, client.KeeperOptions{
 		Clock: bootClock, Notify: func(c client.Change) { l.notify(e, c) }})
 	defer l.keeper.Close()
-	l.Session, err = dial(e, t, l.keeper.Attach(client.Options{Role: t.Role}))
+	l.Session, err = dial(e, d, t, l.keeper.Attach(client.Options{Role: t.Role}))
 	if err != nil {
 		return errors.Join(unreachable(err), w.Close())
 	}
@@ -73,13 +77,13 @@ func (e *env) openWriter() (*shm.Writer, error) {
 }
 
 // dial opens a connection under the token's enrolment.
-func dial(ctx context.Context, t *wire.Token, o client.Options) (*client.Session, error) {
+func dial(ctx context.Context, d client.Dialer, t *wire.Token, o client.Options) (*client.Session, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, connectWithin, client.ErrSilent)
 	defer cancel()
 	keys := kex.Derive(&t.Secret, kex.Identity{ClientID: t.ClientID, ServerID: t.ServerID, Epoch: t.Epoch})
 	defer keys.Zero()
 	t.Secret.Zero()
-	transport, err := client.Dial(ctx, t.Dial())
+	transport, err := d(ctx, t.Dial())
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,11 @@ func (c *enrolCmd) Run(e *env) error {
 		return settings.With(settings.ExitUsage, err)
 	}
 	defer t.Secret.Zero()
-	if err := client.OpenOnce(e, client.Dial, t, client.Options{Clock: bootClock}); err != nil {
+	d, err := e.dialer(t)
+	if err != nil {
+		return err
+	}
+	if err := client.OpenOnce(e, d, t, client.Options{Clock: bootClock}); err != nil {
 		return unreachable(err)
 	}
 	if err := e.storeToken(t); err != nil {

@@ -48,19 +48,28 @@ func (e *env) loadToken() (*wire.Token, error) {
 
 // readTokenFile reads a token from a file that nobody else may read.
 func readTokenFile(path string) (*wire.Token, error) {
-	f, err := os.Open(path)
+	f, err := openPrivate(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	st, err := f.Stat()
+	return readToken(f)
+}
+
+// openPrivate opens a file that nobody else may read.
+func openPrivate(path string) (*os.File, error) {
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	if st.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("can be read by others (mode %04o); run: chmod 600 %s", st.Mode().Perm(), path)
+	st, err := f.Stat()
+	if err == nil && st.Mode().Perm()&0o077 != 0 {
+		err = fmt.Errorf("can be read by others (mode %04o); run: chmod 600 %s", st.Mode().Perm(), path)
 	}
-	return readToken(f)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 func readToken(r io.Reader) (*wire.Token, error) {

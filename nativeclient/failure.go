@@ -46,6 +46,9 @@ func describe(lang text.Lang, err error) string {
 	var check *client.CheckError
 	var closed *client.CloseError
 	var request *url.Error
+	if words := explain(lang, err); words != "" {
+		return words
+	}
 	switch {
 	case errors.As(err, &code):
 		return fmt.Sprintf("%s: %s", lang.T("err_refused"), lang.T(fmt.Sprintf("code_%d", uint8(code))))

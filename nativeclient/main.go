@@ -53,6 +53,9 @@ type Common struct {
 	ShmDir        string `help:"${help_shm_dir}" default:"/dev/shm" env:"HUFU_SHM_DIR" placeholder:"DIR" type:"path"`
 	Capacity      int    `help:"${help_capacity}" default:"64" env:"HUFU_CAPACITY" placeholder:"N"`
 	GroupReadable bool   `help:"${help_group}" env:"HUFU_GROUP_READABLE"`
+	CA            string `help:"${help_ca}" name:"ca" env:"HUFU_CA" placeholder:"FILE" type:"path"`
+	TLSCert       string `help:"${help_tls_cert}" name:"tls-cert" env:"HUFU_TLS_CERT" placeholder:"FILE" type:"path"`
+	TLSKey        string `help:"${help_tls_key}" name:"tls-key" env:"HUFU_TLS_KEY" placeholder:"FILE" type:"path"`
 	AsJSON        bool   `help:"${help_json}" name:"json" env:"HUFU_JSON"`
 	Language      string `help:"${help_lang}" name:"lang" env:"HUFU_LANG" placeholder:"en|zh"`
 }
@@ -69,6 +72,7 @@ type env struct {
 	text.Output
 	stdin  io.Reader
 	stderr io.Writer
+	warned bool // that the way to the server is not encrypted
 }
 
 // run is the whole program, as tests call it.

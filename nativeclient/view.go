@@ -48,7 +48,12 @@ func (c *viewCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	s, err := dial(e, t, client.Options{Clock: bootClock, Role: t.Role})
+	defer t.Secret.Zero()
+	d, err := e.dialer(t)
+	if err != nil {
+		return err
+	}
+	s, err := dial(e, d, t, client.Options{Clock: bootClock, Role: t.Role})
 	if err != nil {
 		return unreachable(err)
 	}

@@ -48,8 +48,7 @@ func dial(ctx context.Context, url string, o DialOptions) (Transport, error) {
 	})
 	switch {
 	case err != nil && response != nil && response.StatusCode != http.StatusSwitchingProtocols:
-		return nil, fmt.Errorf("client: the address did not become a WebSocket but answered %d %s; check it, and the proxy",
-			response.StatusCode, http.StatusText(response.StatusCode))
+		return nil, &AnswerError{Status: response.StatusCode, Location: response.Header.Get("Location")}
 	case err != nil && response != nil:
 		return nil, fmt.Errorf("%w: %w", errSubprotocol, err)
 	case err != nil:
@@ -61,6 +60,18 @@ func dial(ctx context.Context, url string, o DialOptions) (Transport, error) {
 	}
 	conn.SetReadLimit(wire.MaxServerFrame)
 	return &socket{conn: conn, raw: tap.body}, nil
+}
+
+// AnswerError says that an HTTP answer came in place of a WebSocket. Anyone on
+// the way can forge it.
+type AnswerError struct {
+	Status   int
+	Location string // where it points to, with a redirect; nobody has gone there
+}
+
+func (e *AnswerError) Error() string {
+	return fmt.Sprintf("client: the address did not become a WebSocket but answered %d %s; check it, and the proxy",
+		e.Status, http.StatusText(e.Status))
 }
 
 // bodyTap keeps the upgraded connection's body, the one handle by which a
