@@ -251,6 +251,7 @@ func (x *session) recheck() {
 // its failure shows in the next write.
 func (x *session) sendPing() {
 	x.spawn(func() {
+		x.ping.Reset(x.server.bounds.ping)
 		ctx, cancel := context.WithTimeout(x.server.ctx, x.server.bounds.write)
 		defer cancel()
 		if err := x.conn.Ping(ctx); err != nil {

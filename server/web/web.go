@@ -101,9 +101,16 @@ type taken struct {
 	socket net.Conn
 }
 
+// buffered is as much as one request or one reply has, but for pages of the
+// history. What net/http gives has twice that, for as long as a session lasts.
+const buffered = wire.MaxRequest
+
 // Hijack implements http.Hijacker.
 func (t *taken) Hijack() (conn net.Conn, rw *bufio.ReadWriter, err error) {
 	t.socket, rw, err = http.NewResponseController(t.ResponseWriter).Hijack()
+	if err == nil && rw.Reader.Buffered() == 0 {
+		rw = bufio.NewReadWriter(bufio.NewReaderSize(t.socket, buffered), bufio.NewWriterSize(t.socket, buffered))
+	}
 	return t.socket, rw, err
 }
 
