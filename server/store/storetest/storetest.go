@@ -25,6 +25,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Data) {
 	}{
 		{"Enrol", testEnrol},
 		{"EnrolTwice", testEnrolTwice},
+		{"ApplyAll", testApplyAll},
 		{"Secrets", testSecrets},
 		{"LifeOfAKey", testLifeOfAKey},
 		{"Handover", testHandover},
@@ -50,6 +51,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Data) {
 		{"Follow", testFollow},
 		{"Installation", testInstallation},
 		{"InstallRace", testInstallRace},
+		{"RingCheck", testRingCheck},
 		{"Probe", testProbe},
 		{"EnrolRace", testEnrolRace},
 		{"TwoProcesses", testTwoProcesses},
