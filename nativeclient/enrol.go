@@ -9,6 +9,7 @@ import (
 
 	"hufu/shared/client"
 	"hufu/shared/settings"
+	"hufu/shared/text"
 	"hufu/shared/wire"
 	"hufu/shm"
 )
@@ -57,7 +58,7 @@ func (c *enrolCmd) token(e *env) (*wire.Token, error) {
 	if c.TokenFile != "" {
 		t, err := readTokenFile(c.TokenFile)
 		if err != nil {
-			return nil, fmt.Errorf("--token-file %s: %w", c.TokenFile, err)
+			return nil, text.Errorf("err_setting", "--token-file", err)
 		}
 		return t, nil
 	}

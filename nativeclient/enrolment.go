@@ -7,8 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"hufu/shared/settings"
+	"hufu/shared/text"
 	"hufu/shared/wire"
 )
 
@@ -31,7 +33,7 @@ func defaultHome() string {
 	return filepath.Join(home, ".local", "state", "hufu")
 }
 
-var errNotEnrolled = errors.New("this outlet is not enrolled here; ask the centre for a token, then run: hufu enrol")
+var errNotEnrolled = text.Errorf("err_not_enrolled")
 
 // loadToken reads the stored enrolment. Zero its secret.
 func (e *env) loadToken() (*wire.Token, error) {
@@ -62,11 +64,7 @@ func openPrivate(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	st, err := f.Stat()
-	if err == nil && st.Mode().Perm()&0o077 != 0 {
-		err = fmt.Errorf("can be read by others (mode %04o); run: chmod 600 %s", st.Mode().Perm(), path)
-	}
-	if err != nil {
+	if err := settings.Private(f); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
@@ -106,7 +104,11 @@ func (e *env) storeToken(t *wire.Token) error {
 	return syncDir(e.Home)
 }
 
+// syncDir makes a change of the folder durable. Windows has no way to ask for it.
 func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

@@ -1,25 +1,21 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/url"
+	"syscall"
 
 	"hufu/shared/client"
+	"hufu/shared/kex"
 	"hufu/shared/settings"
 	"hufu/shared/text"
 	"hufu/shared/wire"
+	"hufu/shm"
 )
-
-// told is an error in words for a person, in the person's language.
-type told struct {
-	error
-	words string
-}
-
-func (t *told) Error() string { return t.words }
-func (t *told) Unwrap() error { return t.error }
 
 // exitCode gives every kind of failure its code.
 func exitCode(err error) int {
@@ -61,9 +57,62 @@ func describe(lang text.Lang, err error) string {
 	case errors.Is(err, client.ErrSilent), errors.As(err, &request) && request.Timeout():
 		return lang.T("err_silent")
 	case errors.As(err, &request):
-		return lang.T("err_network", innermost(request))
+		return lang.T("err_network", lang.Words(innermost(request), known))
 	}
-	return err.Error()
+	words := lang.Words(err, known)
+	if usage := (*settings.UsageError)(nil); errors.As(err, &usage) {
+		return lang.T("err_usage", words)
+	}
+	return words
+}
+
+// known are the errors of the packages below that have words in the catalog,
+// besides those that describe tells apart.
+var known = []text.Known{
+	{Err: shm.ErrUnsupported, Key: "shm_unsupported"},
+	{Err: shm.ErrName, Key: "shm_name"},
+	{Err: shm.ErrClientID, Key: "shm_client_id"},
+	{Err: shm.ErrEntry, Key: "shm_entry"},
+	{Err: shm.ErrCapacity, Key: "shm_capacity"},
+	{Err: shm.ErrNoSegment, Key: "shm_no_segment"},
+	{Err: shm.ErrSymlink, Key: "shm_symlink"},
+	{Err: shm.ErrNotRegular, Key: "shm_not_regular"},
+	{Err: shm.ErrHardLink, Key: "shm_hard_link"},
+	{Err: shm.ErrOwner, Key: "shm_owner"},
+	{Err: shm.ErrMode, Key: "shm_mode"},
+	{Err: shm.ErrAccess, Key: "shm_access"},
+	{Err: shm.ErrBadMagic, Key: "shm_magic"},
+	{Err: shm.ErrLayout, Key: "shm_layout"},
+	{Err: shm.ErrTooSmall, Key: "shm_too_small"},
+	{Err: shm.ErrNoSpace, Key: "shm_no_space"},
+	{Err: shm.ErrLocked, Key: "shm_locked"},
+	{Err: shm.ErrGone, Key: "shm_gone"},
+	{Err: shm.ErrClosed, Key: "shm_closed"},
+	{Err: shm.ErrNotFound, Key: "shm_not_found"},
+	{Err: shm.ErrNoCurrent, Key: "shm_no_current"},
+	{Err: shm.ErrNotUsable, Key: "shm_not_usable"},
+	{Err: shm.ErrFull, Key: "shm_full"},
+	{Err: shm.ErrExists, Key: "shm_exists"},
+	{Err: shm.ErrOrder, Key: "shm_order"},
+	{Err: shm.ErrState, Key: "shm_state"},
+	{Err: client.ErrLost, Key: "net_lost"},
+	{Err: client.ErrAged, Key: "net_aged"},
+	{Err: client.ErrClosed, Key: "net_closed"},
+	{Err: client.ErrOverflow, Key: "net_overflow"},
+	{Err: client.ErrEnded, Key: "net_ended"},
+	{Err: client.ErrNoKey, Key: "net_no_key"},
+	{Err: kex.ErrShare, Key: "kex_share"},
+	{Err: kex.ErrConfirm, Key: "kex_confirm"},
+	{Err: kex.ErrSealed, Key: "kex_sealed"},
+	{Err: wire.ErrToken, Key: "bad_token"},
+	{Err: fs.ErrNotExist, Key: "err_absent"},
+	{Err: syscall.ENOENT, Key: "err_no_file"},
+	{Err: syscall.EACCES, Key: "err_no_access"},
+	{Err: syscall.EEXIST, Key: "err_is_there"},
+	{Err: syscall.ENOSPC, Key: "err_no_space"},
+	{Err: syscall.ECONNREFUSED, Key: "err_refuses"},
+	{Err: context.DeadlineExceeded, Key: "err_late"},
+	{Err: context.Canceled, Key: "err_stopped"},
 }
 
 func describeCheck(lang text.Lang, e *client.CheckError) string {

@@ -2,11 +2,11 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"hufu/shared/client"
 	"hufu/shared/settings"
+	"hufu/shared/text"
 	"hufu/shared/wire"
 	"hufu/shm"
 )
@@ -64,7 +64,7 @@ type which struct {
 	Seckeyid uint64 `arg:"" optional:"" help:"${help_which}"`
 }
 
-var errNoCurrent = errors.New("there is no current key here; run: hufu negotiate")
+var errNoCurrent = text.Errorf("err_no_current")
 
 // number is the key that is meant.
 func (w which) number(l *link) (uint64, error) {
@@ -117,7 +117,7 @@ func (l *link) notLiving(n uint64) error {
 	case errors.Is(err, shm.ErrNotUsable):
 		return wire.CodeExpired
 	}
-	return settings.With(settings.ExitSharedMemory, fmt.Errorf("key %d: %w", n, err))
+	return settings.With(settings.ExitSharedMemory, text.Errorf("err_key", n, err))
 }
 
 // revokeCmd ends a key for good, at both ends.
@@ -135,7 +135,7 @@ func (c *revokeCmd) Run(e *env) error {
 		}
 		l.asked.Store(n)
 		if err := l.keeper.Revoke(e, l.Session, n, wire.Reason(c.Reason)); err != nil {
-			return fmt.Errorf("key %d: %w", n, err)
+			return text.Errorf("err_key", n, err)
 		}
 		out := keyOut{ClientID: l.token.ClientID, ServerID: l.token.ServerID, Seckeyid: n, State: wire.StateRevoked.String()}
 		return e.Show(out, func() string { return e.T("revoked", n, e.Segment) })

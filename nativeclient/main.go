@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/alecthomas/kong"
 	"golang.org/x/term"
 
 	"hufu/shared/settings"
@@ -44,20 +45,26 @@ type commands struct {
 		Info    shmInfoCmd    `cmd:"" help:"${help_shm_info}"`
 		Destroy shmDestroyCmd `cmd:"" help:"${help_shm_destroy}"`
 	} `cmd:"" help:"${help_shm}"`
+	Config     configCmd           `cmd:"" help:"${help_config}"`
+	Completion settings.Completion `cmd:"" help:"${help_completion}"`
+	Man        settings.Man        `cmd:"" help:"${help_man}"`
 }
 
-// Common is what every command takes.
+// Common is what every command takes. Whatever has a variable is a setting.
 type Common struct {
 	Home          string `help:"${help_home}" default:"${home}" env:"HUFU_HOME" placeholder:"DIR" type:"path"`
 	Segment       string `help:"${help_segment}" default:"hufu" env:"HUFU_SEGMENT" placeholder:"NAME"`
 	ShmDir        string `help:"${help_shm_dir}" default:"/dev/shm" env:"HUFU_SHM_DIR" placeholder:"DIR" type:"path"`
 	Capacity      int    `help:"${help_capacity}" default:"64" env:"HUFU_CAPACITY" placeholder:"N"`
 	GroupReadable bool   `help:"${help_group}" env:"HUFU_GROUP_READABLE"`
-	CA            string `help:"${help_ca}" name:"ca" env:"HUFU_CA" placeholder:"FILE" type:"path"`
-	TLSCert       string `help:"${help_tls_cert}" name:"tls-cert" env:"HUFU_TLS_CERT" placeholder:"FILE" type:"path"`
-	TLSKey        string `help:"${help_tls_key}" name:"tls-key" env:"HUFU_TLS_KEY" placeholder:"FILE" type:"path"`
+	CA            string `help:"${help_ca}" name:"ca" default:"" env:"HUFU_CA" placeholder:"FILE" type:"path"`
+	TLSCert       string `help:"${help_tls_cert}" name:"tls-cert" default:"" env:"HUFU_TLS_CERT" placeholder:"FILE" type:"path"`
+	TLSKey        string `help:"${help_tls_key}" name:"tls-key" default:"" env:"HUFU_TLS_KEY" placeholder:"FILE" type:"path"`
 	AsJSON        bool   `help:"${help_json}" name:"json" env:"HUFU_JSON"`
 	Language      string `help:"${help_lang}" name:"lang" env:"HUFU_LANG" placeholder:"en|zh"`
+
+	Config  string           `help:"${help_config_file}" default:"" env:"HUFU_CONFIG" placeholder:"FILE" type:"path"`
+	Version kong.VersionFlag `help:"${help_version}"`
 }
 
 // segment says where the keys stand.
@@ -72,34 +79,52 @@ type env struct {
 	text.Output
 	stdin  io.Reader
 	stderr io.Writer
-	warned bool // that the way to the server is not encrypted
+	file   string // the settings file; empty: none
+	warned bool   // that the way to the server is not encrypted
 }
 
-// run is the whole program, as tests call it.
+// run is the whole program, as tests call it. Its error is in the person's language.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	file := settings.Open(settingsFile, args)
+	lang := language(args, file)
+	if err := execute(ctx, args, file, lang, stdin, stdout, stderr); err != nil {
+		return text.Tell(err, describe(lang, err))
+	}
+	return nil
+}
+
+func execute(ctx context.Context, args []string, file *settings.File, lang text.Lang, stdin io.Reader, stdout, stderr io.Writer) error {
 	var c commands
-	lang := text.Detect(os.Getenv)
-	vars := lang.All()
-	vars["home"] = defaultHome()
-	parsed, err := settings.Parse(&c, args, settings.Program{
-		Name: "hufu", Description: lang.T("about_hufu"), Vars: vars, Stdout: stdout, Stderr: stderr,
-	})
+	p := program(file, lang)
+	p.Stdout, p.Stderr = stdout, stderr
+	parsed, err := settings.Parse(&c, args, p)
 	if err != nil || parsed == nil {
 		return err
 	}
-	if c.Language != "" {
-		named, ok := text.Parse(c.Language)
-		if !ok {
-			return settings.With(settings.ExitUsage, fmt.Errorf("--lang %q is not a language that is here; use en or zh", c.Language))
-		}
-		lang = named
+	if _, ok := text.Parse(c.Language); c.Language != "" && !ok {
+		return settings.With(settings.ExitUsage, text.Errorf("err_lang", c.Language))
 	}
-	err = parsed.Run(&env{Context: ctx, Common: c.Common, stdin: stdin, stderr: stderr,
+	return parsed.Run(&env{Context: ctx, Common: c.Common, stdin: stdin, stderr: stderr, file: file.Path,
 		Output: text.Output{W: stdout, JSON: c.AsJSON, Lang: lang}})
-	if err != nil {
-		return &told{err, describe(lang, err)}
+}
+
+// language is the one that is asked for, else the locale's.
+func language(args []string, file *settings.File) text.Lang {
+	if lang, ok := text.Parse(settings.Early(args, file, "lang", "HUFU_LANG")); ok {
+		return lang
 	}
-	return nil
+	return text.Detect(os.Getenv)
+}
+
+// settingsFile is the settings file's name.
+const settingsFile = "hufu.toml"
+
+// program is what the command line is parsed for.
+func program(file *settings.File, lang text.Lang) *settings.Program {
+	p := &settings.Program{Name: "hufu", Description: lang.T("about_hufu"), Section: "1", Vars: lang.All(), File: file, T: lang.T}
+	p.Vars["home"] = defaultHome()
+	p.Vars["version"] = settings.ThisBuild().Line(p.Name, lang.T)
+	return p
 }
 
 // isTerminal reports whether a person sits at the other end.

@@ -9,13 +9,14 @@ import (
 	"strings"
 
 	"hufu/shared/settings"
+	"hufu/shared/text"
 )
 
 // menuCmd is what hufu does without a command: the numbered menu on a
 // terminal. 0 exit, 1 negotiate, 2 verify, 3 revoke, 4 view.
 type menuCmd struct{}
 
-var errNoTerminal = errors.New("a command is missing: hufu --help lists them; the menu needs a terminal")
+var errNoTerminal = text.Errorf("err_no_terminal")
 
 // Run is the command.
 func (c *menuCmd) Run(e *env) error {

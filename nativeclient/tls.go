@@ -45,20 +45,20 @@ func (c *Common) tlsConfig() (*tls.Config, error) {
 	if c.CA != "" {
 		pem, err := os.ReadFile(c.CA)
 		if err != nil {
-			return nil, fmt.Errorf("--ca: %w", err)
+			return nil, text.Errorf("err_setting", "--ca", err)
 		}
 		config.RootCAs = x509.NewCertPool() // in place of the system's
 		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("--ca %s: it holds no certificate in PEM form", c.CA)
+			return nil, text.Errorf("err_no_pem", c.CA)
 		}
 	}
 	switch {
 	case c.TLSCert == "" && c.TLSKey == "":
 		return config, nil
 	case c.TLSKey == "":
-		return nil, fmt.Errorf("--tls-cert %s needs --tls-key too", c.TLSCert)
+		return nil, text.Errorf("err_needs", "--tls-cert", "--tls-key")
 	case c.TLSCert == "":
-		return nil, fmt.Errorf("--tls-key %s needs --tls-cert too", c.TLSKey)
+		return nil, text.Errorf("err_needs", "--tls-key", "--tls-cert")
 	}
 	pair, err := c.clientCertificate()
 	config.Certificates = []tls.Certificate{pair}
@@ -68,21 +68,21 @@ func (c *Common) tlsConfig() (*tls.Config, error) {
 func (c *Common) clientCertificate() (none tls.Certificate, err error) {
 	cert, err := os.ReadFile(c.TLSCert)
 	if err != nil {
-		return none, fmt.Errorf("--tls-cert: %w", err)
+		return none, text.Errorf("err_setting", "--tls-cert", err)
 	}
 	f, err := openPrivate(c.TLSKey)
 	if err != nil {
-		return none, fmt.Errorf("--tls-key %s: %w", c.TLSKey, err)
+		return none, text.Errorf("err_setting", "--tls-key", err)
 	}
 	defer f.Close()
 	key, err := io.ReadAll(f)
 	if err != nil {
-		return none, fmt.Errorf("--tls-key: %w", err)
+		return none, text.Errorf("err_setting", "--tls-key", err)
 	}
 	defer clear(key)
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
-		return none, fmt.Errorf("--tls-cert %s with --tls-key %s: %w", c.TLSCert, c.TLSKey, err)
+		return none, text.Errorf("err_key_pair", c.TLSCert, c.TLSKey, err)
 	}
 	return pair, nil
 }

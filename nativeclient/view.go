@@ -42,7 +42,7 @@ func (c *viewCmd) Run(e *env) error {
 		return err
 	}
 	if c.Outlet != "" && !wire.ValidID(c.Outlet) {
-		return settings.With(settings.ExitUsage, fmt.Errorf("--outlet %q is not an identifier", c.Outlet))
+		return settings.With(settings.ExitUsage, text.Errorf("err_outlet", c.Outlet))
 	}
 	t, err := e.loadToken()
 	if err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -14,6 +13,7 @@ import (
 	"hufu/server/store/postgres"
 	"hufu/server/store/sqlite"
 	"hufu/shared/settings"
+	"hufu/shared/text"
 )
 
 // migrateCmd brings the store's schema up to date.
@@ -32,7 +32,7 @@ func (c *migrateCmd) Run(e *env) error {
 	case url != "":
 		err = settings.With(settings.ExitUnreachable, postgres.Migrate(e, url))
 	case c.ServiceRole != "":
-		err = settings.With(settings.ExitUsage, errors.New("--service-role is for PostgreSQL: the embedded store has no roles"))
+		err = settings.With(settings.ExitUsage, text.Errorf("err_service_role"))
 	default:
 		err = sqlite.Migrate(e, e.sqlitePath())
 	}
@@ -64,7 +64,7 @@ func (e *env) restored() error {
 		})
 		bar.End()
 		if err != nil {
-			return fmt.Errorf("after %d of %d outlets; run it again: %w", bar.Done(), total, err)
+			return text.Errorf("err_restored", bar.Done(), total, err)
 		}
 		return e.Show(map[string]int{"restored": total}, func() string { return e.T("restored", total) })
 	})
@@ -75,7 +75,7 @@ type backupCmd struct {
 	File string `arg:"" help:"${help_backup_file}" type:"path"`
 }
 
-var errPostgres = errors.New("this is for the embedded store; for PostgreSQL use pg_dump and pg_restore, then: hufu-server migrate --restored")
+var errPostgres = text.Errorf("err_postgres")
 
 // Run is the command.
 func (c *backupCmd) Run(e *env) error {
@@ -117,7 +117,7 @@ func (c *restoreCmd) Run(e *env) error {
 	defer unlock()
 	path := e.sqlitePath()
 	if _, err := os.Lstat(path); err == nil && !c.Force {
-		return settings.With(settings.ExitUsage, fmt.Errorf("%s is there; --force puts the backup in its place and keeps it as %s", path, path+beforeRestore))
+		return settings.With(settings.ExitUsage, text.Errorf("err_store_there", path, path+beforeRestore))
 	}
 	fresh := path + ".restoring"
 	if err := copyFile(c.File, fresh); err != nil {
@@ -199,7 +199,7 @@ func (e *env) lockData() (unlock func(), err error) {
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("the data folder %s is in use by another hufu-server; stop it first, or choose another folder with --data", e.Data)
+			return nil, text.Errorf("err_data_used", e.Data)
 		}
 		return nil, err
 	}

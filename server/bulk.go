@@ -11,6 +11,7 @@ import (
 
 	"hufu/server/keyservice"
 	"hufu/shared/settings"
+	"hufu/shared/text"
 	"hufu/shared/wire"
 )
 
@@ -19,7 +20,7 @@ import (
 func (e *env) addAll(from, dir string) error {
 	ids, err := readIDs(from)
 	if err != nil {
-		return settings.With(settings.ExitUsage, fmt.Errorf("--from %s: %w", from, err))
+		return settings.With(settings.ExitUsage, text.Errorf("err_from_file", from, err))
 	}
 	return e.with(func(in *installation) error {
 		for _, id := range ids {
@@ -33,7 +34,7 @@ func (e *env) addAll(from, dir string) error {
 		}
 		files, err := tokenFiles(dir, ids)
 		if err != nil {
-			return settings.With(settings.ExitUsage, fmt.Errorf("--tokens: %w", err))
+			return settings.With(settings.ExitUsage, text.Errorf("err_setting", "--tokens", err))
 		}
 		if err := e.enrolAll(in, ids, files); err != nil {
 			return err
@@ -72,16 +73,16 @@ func readIDs(path string) ([]string, error) {
 			continue
 		}
 		if !wire.ValidID(id) {
-			return nil, fmt.Errorf("line %d: %q is not an identifier: 1 to %d characters of A-Z a-z 0-9 . _ -", line, id, wire.MaxID)
+			return nil, text.Errorf("err_line_id", line, id, wire.MaxID)
 		}
 		if seen[id] > 0 {
-			return nil, fmt.Errorf("line %d: %s stands in line %d already", line, id, seen[id])
+			return nil, text.Errorf("err_line_twice", line, id, seen[id])
 		}
 		seen[id] = line
 		ids = append(ids, id)
 	}
 	if len(ids) == 0 {
-		return nil, errors.New("it names no outlet")
+		return nil, text.Errorf("err_no_ids")
 	}
 	return ids, nil
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strconv"
 	"time"
 
@@ -42,7 +41,7 @@ func (c *eventListCmd) Run(e *env) error {
 	for _, name := range c.Kind {
 		kind, ok := keyservice.ParseKind(name)
 		if !ok {
-			return settings.With(settings.ExitUsage, fmt.Errorf("--kind %q is not a kind of event; there are: %s", name, keyservice.KindNames()))
+			return settings.With(settings.ExitUsage, text.Errorf("err_kind", name, keyservice.KindNames()))
 		}
 		q.Kinds = append(q.Kinds, kind)
 	}

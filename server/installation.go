@@ -20,6 +20,7 @@ import (
 	"hufu/server/store/postgres"
 	"hufu/server/store/sqlite"
 	"hufu/shared/settings"
+	"hufu/shared/text"
 	"hufu/shared/wire"
 )
 
@@ -33,11 +34,8 @@ type installation struct {
 
 // open opens the store, and makes the installation when the store is new.
 func (e *env) open(cfg keyservice.Config) (*installation, error) {
-	if !wire.ValidID(e.ServerID) {
-		return nil, settings.With(settings.ExitUsage, fmt.Errorf("--server-id %q is not an identifier: 1 to %d characters of A-Z a-z 0-9 . _ -", e.ServerID, wire.MaxID))
-	}
-	if !wire.ValidURL(e.URL) {
-		return nil, settings.With(settings.ExitUsage, fmt.Errorf("--url %q is not an address like https://keys.example.com/hufu, without a final slash", e.URL))
+	if err := e.Common.check(); err != nil {
+		return nil, settings.With(settings.ExitUsage, err)
 	}
 	store, where, err := e.openStore()
 	if err != nil {
@@ -89,23 +87,27 @@ func (e *env) sqlitePath() string { return filepath.Join(e.Data, "hufu.db") }
 
 const maxURLFile = 4096
 
-// databaseURL reads PostgreSQL's address, which may hold a password: from a
-// 0600 file or the environment, never from the command line.
+// databaseURL is PostgreSQL's address, which may hold a password: from a 0600
+// file or the environment, never from the command line.
 func (e *env) databaseURL() (string, error) {
 	if e.DatabaseURLFile == "" {
-		return os.Getenv("HUFU_DATABASE_URL"), nil
+		return e.DatabaseURL, nil
 	}
-	f, err := os.Open(e.DatabaseURLFile)
+	url, err := readURL(e.DatabaseURLFile)
 	if err != nil {
-		return "", settings.With(settings.ExitUsage, fmt.Errorf("--database-url-file: %w", err))
+		return "", settings.With(settings.ExitUsage, text.Errorf("err_setting", "--database-url-file", err))
 	}
-	defer f.Close()
-	st, err := f.Stat()
+	return url, nil
+}
+
+func readURL(path string) (string, error) {
+	f, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
-	if st.Mode().Perm()&0o077 != 0 {
-		return "", settings.With(settings.ExitUsage, fmt.Errorf("--database-url-file: %s can be read by others (mode %04o); run: chmod 600 %s", e.DatabaseURLFile, st.Mode().Perm(), e.DatabaseURLFile))
+	defer f.Close()
+	if err := settings.Private(f); err != nil {
+		return "", err
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxURLFile))
 	return strings.TrimSpace(string(b)), err
@@ -133,7 +135,7 @@ func (e *env) openRing(store keyservice.Store) (*seal.Ring, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if ring.ServerID() != installed.ServerID {
-		return nil, fmt.Errorf("%s belongs to the server %s, and the store to %s: %w", path, ring.ServerID(), installed.ServerID, seal.ErrWrongRing)
+		return nil, text.Errorf("err_ring_server", path, ring.ServerID(), installed.ServerID, seal.ErrWrongRing)
 	}
 	return ring, nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -58,7 +57,7 @@ func (c *kekRotateCmd) Run(e *env) error {
 			more, err := c.pass(e, in)
 			n += more
 			if err != nil {
-				return fmt.Errorf("after %d values; run it again: %w", n, err)
+				return text.Errorf("err_resealed", n, err)
 			}
 		}
 		if err := c.finish(e, in); err != nil {

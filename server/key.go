@@ -193,7 +193,7 @@ const maxNote = 200
 // Run is the command.
 func (c *keyRevokeCmd) Run(e *env) error {
 	if len(c.Note) > maxNote {
-		return settings.With(settings.ExitUsage, fmt.Errorf("--note has %d bytes; at most %d are kept", len(c.Note), maxNote))
+		return settings.With(settings.ExitUsage, text.Errorf("err_note", len(c.Note), maxNote))
 	}
 	return e.with(func(in *installation) error {
 		if err := in.service.RevokeKey(e, c.Outlet, c.Seckeyid, wire.Reason(c.Reason), c.Note); err != nil {

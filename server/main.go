@@ -4,17 +4,16 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
-	"hufu/server/keyservice"
+	"github.com/alecthomas/kong"
+
 	"hufu/shared/settings"
 	"hufu/shared/text"
-	"hufu/shared/wire"
 )
 
 func main() {
@@ -22,7 +21,7 @@ func main() {
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "hufu-server: %s\n", describe(text.Detect(os.Getenv), err))
+		fmt.Fprintf(os.Stderr, "hufu-server: %s\n", err)
 	}
 	os.Exit(settings.Code(err))
 }
@@ -63,17 +62,24 @@ type commands struct {
 		Rotate kekRotateCmd `cmd:"" help:"${help_kek_rotate}"`
 		Check  kekCheckCmd  `cmd:"" help:"${help_kek_check}"`
 	} `cmd:"" help:"${help_kek}"`
+	Config     configCmd           `cmd:"" help:"${help_config}"`
+	Completion settings.Completion `cmd:"" help:"${help_completion}"`
+	Man        settings.Man        `cmd:"" help:"${help_man}"`
 }
 
-// Common is what every command takes.
+// Common is what every command takes. Whatever has a variable is a setting.
 type Common struct {
 	Data            string `help:"${help_data}" default:"hufu-data" env:"HUFU_DATA" placeholder:"DIR" type:"path"`
-	DatabaseURLFile string `help:"${help_database_url_file}" env:"HUFU_DATABASE_URL_FILE" placeholder:"FILE" type:"path"`
-	KeyRing         string `help:"${help_key_ring}" env:"HUFU_KEY_RING" placeholder:"FILE" type:"path"`
+	DatabaseURLFile string `help:"${help_database_url_file}" default:"" env:"HUFU_DATABASE_URL_FILE" placeholder:"FILE" type:"path"`
+	DatabaseURL     string `kong:"-"`
+	KeyRing         string `help:"${help_key_ring}" default:"" env:"HUFU_KEY_RING" placeholder:"FILE" type:"path"`
 	ServerID        string `help:"${help_server_id}" default:"HQ" env:"HUFU_SERVER_ID" placeholder:"ID"`
 	URL             string `help:"${help_url}" default:"http://127.0.0.1:8470" env:"HUFU_URL" placeholder:"URL"`
 	AsJSON          bool   `help:"${help_json}" name:"json" env:"HUFU_JSON"`
 	Language        string `help:"${help_lang}" name:"lang" env:"HUFU_LANG" placeholder:"en|zh"`
+
+	Config  string           `help:"${help_config_file}" default:"" env:"HUFU_CONFIG" placeholder:"FILE" type:"path"`
+	Version kong.VersionFlag `help:"${help_version}"`
 }
 
 // env is where a command runs.
@@ -82,40 +88,55 @@ type env struct {
 	Common
 	text.Output
 	stderr io.Writer
+	file   string // the settings file; empty: none
 }
 
-// run is the whole program, as tests call it.
+// run is the whole program, as tests call it. Its error is in the person's language.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	file := settings.Open(settingsFile, args)
+	lang := language(args, file)
+	if err := execute(ctx, args, file, lang, stdout, stderr); err != nil {
+		return text.Tell(err, describe(lang, err))
+	}
+	return nil
+}
+
+func execute(ctx context.Context, args []string, file *settings.File, lang text.Lang, stdout, stderr io.Writer) error {
 	var c commands
-	lang := text.Detect(os.Getenv)
-	parsed, err := settings.Parse(&c, args, settings.Program{
-		Name: "hufu-server", Description: lang.T("about_server"), Vars: lang.All(), Stdout: stdout, Stderr: stderr,
-	})
+	p := program(&c, file, lang)
+	p.Stdout, p.Stderr = stdout, stderr
+	parsed, err := settings.Parse(&c, args, p)
 	if err != nil || parsed == nil {
 		return err
 	}
-	if c.Language != "" {
-		named, ok := text.Parse(c.Language)
-		if !ok {
-			return settings.With(settings.ExitUsage, fmt.Errorf("--lang %q is not a language that is here; use en or zh", c.Language))
-		}
-		lang = named
+	if _, ok := text.Parse(c.Language); c.Language != "" && !ok {
+		return settings.With(settings.ExitUsage, text.Errorf("err_lang", c.Language))
 	}
-	return parsed.Run(&env{Context: ctx, Common: c.Common, stderr: stderr,
-		Output: text.Output{W: stdout, JSON: c.AsJSON, Lang: lang}})
+	e := &env{Context: ctx, Common: c.Common, stderr: stderr, file: file.Path,
+		Output: text.Output{W: stdout, JSON: c.AsJSON, Lang: lang}}
+	if err := e.settleDatabase(p.SourceOf(parsed, "database-url"), p.SourceOf(parsed, "database-url-file")); err != nil {
+		return err
+	}
+	return parsed.Run(e)
 }
 
-// describe words an error for a person.
-func describe(lang text.Lang, err error) string {
-	switch {
-	case errors.Is(err, keyservice.ErrNoOutlet):
-		return lang.T("err_no_outlet")
-	case errors.Is(err, keyservice.ErrExists):
-		return lang.T("err_exists")
-	case errors.Is(err, wire.CodeNoKey):
-		return lang.T("err_no_key")
-	case errors.Is(err, wire.CodeExpired):
-		return lang.T("err_key_expired")
+// language is the one that is asked for, else the locale's.
+func language(args []string, file *settings.File) text.Lang {
+	if lang, ok := text.Parse(settings.Early(args, file, "lang", "HUFU_LANG")); ok {
+		return lang
 	}
-	return err.Error()
+	return text.Detect(os.Getenv)
+}
+
+// settingsFile is the settings file's name.
+const settingsFile = "hufu-server.toml"
+
+// program is what the command line is parsed for.
+func program(c *commands, file *settings.File, lang text.Lang) *settings.Program {
+	p := &settings.Program{
+		Name: "hufu-server", Description: lang.T("about_server"), Section: "8", Vars: lang.All(), File: file, T: lang.T,
+		Secrets: []settings.Secret{{Key: "database-url", Env: "HUFU_DATABASE_URL", Help: lang.T("help_database_url"), Value: &c.DatabaseURL}},
+	}
+	p.Vars["version"] = settings.ThisBuild().Line(p.Name, lang.T)
+	return p
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"time"
 
 	"hufu/server/keyservice"
@@ -28,7 +27,7 @@ func (c *outletAddCmd) Run(e *env) error {
 	case one:
 		return e.enrol(c.ID, wire.RoleOutlet, c.TokenFile)
 	}
-	return settings.With(settings.ExitUsage, errors.New("give either an identifier, with --token-file if you like, or both --from FILE and --tokens DIR"))
+	return settings.With(settings.ExitUsage, text.Errorf("err_add_what"))
 }
 
 // outletListCmd lists outlets.

@@ -142,7 +142,7 @@ func newTokenOut(path string) (*tokenOut, error) {
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return nil, settings.With(settings.ExitUsage, fmt.Errorf("--token-file: %w", err))
+		return nil, settings.With(settings.ExitUsage, text.Errorf("err_setting", "--token-file", err))
 	}
 	return &tokenOut{f}, nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -16,11 +15,15 @@ import (
 	"hufu/server/session"
 	"hufu/server/web"
 	"hufu/shared/settings"
+	"hufu/shared/text"
 	"hufu/shared/wire"
 )
 
 // serveCmd runs the server until a signal ends it.
-type serveCmd struct {
+type serveCmd struct{ serveSettings }
+
+// serveSettings are the settings that serve has besides the common ones.
+type serveSettings struct {
 	Listen       string        `help:"${help_listen}" default:"127.0.0.1:8470" env:"HUFU_LISTEN" placeholder:"ADDRESS"`
 	BasePath     string        `help:"${help_base_path}" env:"HUFU_BASE_PATH" placeholder:"/PATH"`
 	TrustedProxy []string      `help:"${help_trusted_proxy}" env:"HUFU_TRUSTED_PROXY" placeholder:"CIDR"`
@@ -28,6 +31,8 @@ type serveCmd struct {
 	Grace        time.Duration `help:"${help_grace}" default:"1h" env:"HUFU_GRACE"`
 	Idle         time.Duration `help:"${help_idle}" default:"75s" env:"HUFU_IDLE"`
 	MaxPerClient int           `help:"${help_max_per_client}" default:"4" env:"HUFU_MAX_PER_CLIENT"`
+	MaxRate      float64       `help:"${help_max_rate}" default:"2" env:"HUFU_MAX_RATE"`
+	MaxBurst     int           `help:"${help_max_burst}" default:"10" env:"HUFU_MAX_BURST"`
 	LogFormat    string        `help:"${help_log_format}" enum:"text,json" default:"text" env:"HUFU_LOG_FORMAT"`
 	LogLevel     slog.Level    `help:"${help_log_level}" default:"INFO" env:"HUFU_LOG_LEVEL"`
 }
@@ -56,15 +61,17 @@ func (c *serveCmd) Run(e *env) error {
 	}
 	listener, err := net.Listen("tcp", c.Listen)
 	if err != nil {
-		return errors.Join(fmt.Errorf("--listen: %w", err), in.store.Close())
+		return errors.Join(text.Errorf("err_setting", "--listen", err), in.store.Close())
 	}
-	sessions := session.New(in.service, session.Limits{PerClient: c.MaxPerClient}, log)
+	sessions := session.New(in.service, session.Limits{PerClient: c.MaxPerClient, NegotiateRate: c.MaxRate, NegotiateBurst: c.MaxBurst}, log)
 	server := &http.Server{
 		Handler:           web.New(web.Config{BasePath: c.BasePath, Trusted: trusted, Log: log}, in.service, sessions),
 		ReadHeaderTimeout: headerWithin, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
-	log.Info("listening", "address", listener.Addr().String(), "server", in.service.ServerID(), "store", in.where, "version", version())
+	build := settings.ThisBuild()
+	log.Info("listening", "address", listener.Addr().String(), "server", in.service.ServerID(), "store", in.where, "settings", e.file,
+		"version", build.Version, "commit", build.Commit)
 	err = serve(e, server, listener, sessions, in, log)
 	log.Info("stopped")
 	return errors.Join(err, in.store.Close())
@@ -136,7 +143,8 @@ func (e *env) lockEmbedded() (unlock func(), err error) {
 }
 
 // check refuses settings that the protocol does not allow.
-func (c *serveCmd) check() (trusted []*net.IPNet, err error) {
+func (c *serveSettings) check() (trusted []*net.IPNet, err error) {
+	var errs []error
 	for _, d := range []struct {
 		name       string
 		value      time.Duration
@@ -147,26 +155,32 @@ func (c *serveCmd) check() (trusted []*net.IPNet, err error) {
 		{"--idle", c.Idle, wire.MinIdle, wire.MaxIdle},
 	} {
 		if s := d.value / time.Second; d.value%time.Second != 0 || int(s) < d.least || int(s) > d.top {
-			return nil, fmt.Errorf("%s %s is not a number of whole seconds from %d to %d", d.name, d.value, d.least, d.top)
+			errs = append(errs, text.Errorf("err_seconds", d.name, d.value.String(), d.least, d.top))
 		}
 	}
 	if c.MaxPerClient < 1 {
-		return nil, fmt.Errorf("--max-per-client %d lets nobody in", c.MaxPerClient)
+		errs = append(errs, text.Errorf("err_max_per_client", c.MaxPerClient))
+	}
+	if !(c.MaxRate > 0) {
+		errs = append(errs, text.Errorf("err_max_negotiate", "--max-rate", c.MaxRate))
+	}
+	if c.MaxBurst < 1 {
+		errs = append(errs, text.Errorf("err_max_negotiate", "--max-burst", c.MaxBurst))
 	}
 	if c.BasePath != "" && (c.BasePath[0] != '/' || c.BasePath == "/") {
-		return nil, fmt.Errorf("--base-path %q does not begin with a slash and a name", c.BasePath)
+		errs = append(errs, text.Errorf("err_base_path", c.BasePath))
 	}
 	for _, s := range c.TrustedProxy {
 		_, n, err := net.ParseCIDR(s)
 		if err != nil {
-			return nil, fmt.Errorf("--trusted-proxy %q is not a range of addresses like 10.0.0.0/8", s)
+			errs = append(errs, text.Errorf("err_trusted_proxy", s))
 		}
 		trusted = append(trusted, n)
 	}
-	return trusted, nil
+	return trusted, errors.Join(errs...)
 }
 
-func (c *serveCmd) logger(e *env) *slog.Logger {
+func (c *serveSettings) logger(e *env) *slog.Logger {
 	options := &slog.HandlerOptions{Level: c.LogLevel}
 	if c.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(e.stderr, options))

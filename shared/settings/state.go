@@ -1,10 +1,6 @@
 package settings
 
-import (
-	"fmt"
-
-	"hufu/shared/wire"
-)
+import "hufu/shared/wire"
 
 // State is a key's state as a person types it.
 type State struct{ wire.State }
@@ -17,5 +13,5 @@ func (s *State) UnmarshalText(b []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%q is not a state: pending, active, retired, expired or revoked", b)
+	return &fault{"err_no_state", "%q is not a state: pending, active, retired, expired or revoked", []any{b}}
 }

@@ -1,9 +1,6 @@
 package settings
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // Since and Until are the ends of a range of time as a person types them: a
 // date, 2026-11-24, or a time, 2026-11-24T08:30:00+08:00. A date stands for
@@ -37,13 +34,13 @@ func parseWhen(s string) (t time.Time, day bool, err error) {
 	if t, err = time.Parse(time.RFC3339, s); err == nil {
 		return t, false, nil
 	}
-	return t, false, fmt.Errorf("%q is neither a date like 2026-11-24 nor a time like 2026-11-24T08:30:00+08:00", s)
+	return t, false, &fault{"err_no_time", "%q is neither a date like 2026-11-24 nor a time like 2026-11-24T08:30:00+08:00", []any{s}}
 }
 
 // Range checks that a range of time is one.
 func Range(from Since, to Until) error {
 	if !from.IsZero() && !to.IsZero() && !from.Before(to.Time) {
-		return With(ExitUsage, fmt.Errorf("--from %s is not before --to %s", from.Format(time.RFC3339), to.Format(time.RFC3339)))
+		return With(ExitUsage, &fault{"err_range", "--from %s is not before --to %s", []any{from.Format(time.RFC3339), to.Format(time.RFC3339)}})
 	}
 	return nil
 }

@@ -3,7 +3,7 @@ package text
 import "maps"
 
 // catalog is every text, by key. Its parts stand in files of their own.
-var catalog = merge(words, serverTexts, clientTexts)
+var catalog = merge(words, settingsTexts, errorTexts, serverTexts, clientTexts)
 
 func merge(parts ...map[string]message) map[string]message {
 	all := make(map[string]message)
@@ -26,7 +26,7 @@ var words = map[string]message{
 	"reason_2": {"key compromised", "密钥泄露"},
 	"reason_3": {"outlet closed", "网点关闭"},
 	"reason_4": {"superseded", "被新密钥取代"},
-	"reason_5": {"secret cut", "切断密文"},
+	"reason_5": {"secret cut", "切断共享秘密"},
 
 	"role_outlet":   {"outlet", "网点"},
 	"role_operator": {"operator", "管理员"},

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"hufu/shared/settings"
+	"hufu/shm"
+)
+
+// configCmd is about the settings.
+type configCmd struct {
+	Check configCheckCmd `cmd:"" help:"${help_config_check}"`
+	Show  configShowCmd  `cmd:"" help:"${help_config_show}"`
+}
+
+// configCheckCmd finds what is wrong with the settings.
+type configCheckCmd struct{}
+
+// Run is the command.
+func (*configCheckCmd) Run(e *env) error {
+	_, tls := e.tlsConfig()
+	if err := errors.Join(e.checkSegment(), tls); err != nil {
+		return settings.With(settings.ExitUsage, err)
+	}
+	shown := struct {
+		OK   bool   `json:"ok"`
+		File string `json:"file,omitempty"`
+	}{true, e.file}
+	return e.Show(shown, func() string {
+		if e.file == "" {
+			return e.T("config_no_file", strings.Join(settings.Places(settingsFile), ", "))
+		}
+		return e.T("config_ok", e.file)
+	})
+}
+
+// maxCapacity is the greatest capacity that a segment can have.
+const maxCapacity = 1 << 24
+
+// checkSegment refuses what can name no segment, as shm does. Whether there is
+// one is not a matter of settings.
+func (c *Common) checkSegment() error {
+	r, err := shm.OpenReader(c.segment())
+	if err == nil {
+		r.Close()
+	}
+	var errs []error
+	if errors.Is(err, shm.ErrName) {
+		errs = append(errs, err)
+	}
+	if c.Capacity < 1 || c.Capacity > maxCapacity {
+		errs = append(errs, fmt.Errorf("%w: %d", shm.ErrCapacity, c.Capacity))
+	}
+	return errors.Join(errs...)
+}
+
+// configShowCmd shows every setting and where its value came from.
+type configShowCmd struct{}
+
+// settingView is a setting as --json shows it.
+type settingView struct {
+	Key    string          `json:"key"`
+	Value  any             `json:"value"`
+	Source settings.Source `json:"source"`
+	From   string          `json:"from,omitempty"`
+}
+
+// Run is the command.
+func (*configShowCmd) Run(e *env, ctx *kong.Context, p *settings.Program) error {
+	rows := e.Rows("col_setting", "col_value", "col_source")
+	for _, s := range p.Values(ctx) {
+		from := strings.TrimSpace(e.T("source_"+string(s.Source)) + " " + s.From)
+		rows.Add(settingView{s.Key, s.Value, s.Source, s.From}, s.Key, s.Shown(), from)
+	}
+	return rows.Write()
+}
