@@ -21,6 +21,10 @@ test:
 	@integration/needs.sh
 	@integration/test.sh
 
+## crash    the crash tests in their full number: programs killed -9 at random, about ten minutes
+crash:
+	CRASH=full go test ./shm ./integration -run 'Killed' -count=1 -v -timeout 60m
+
 ## lint     formatting, go vet and staticcheck, for native and for js/wasm
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run: gofmt -w ."; exit 1; }
@@ -46,4 +50,4 @@ clean:
 help:
 	@sed -n 's/^## /  make /p' $(MAKEFILE_LIST)
 
-.PHONY: run demo build test lint fuzz vectors clean help
+.PHONY: run demo build test crash lint fuzz vectors clean help

@@ -1,0 +1,214 @@
+package integration
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"hufu/shared/client"
+	"hufu/shared/kex"
+	"hufu/shared/wire"
+)
+
+// front is a real proxy before a server: TLS ends there, and it runs with its
+// file of deploy/ as that stands.
+type front struct {
+	*process
+	t       testing.TB
+	dir     string
+	address string
+	url     string // for tokens
+	ca      *authority
+	cert    *certificate
+	command func() *exec.Cmd
+}
+
+// frontNames are Debian's packages, and the programs in them.
+var frontNames = []string{"nginx", "haproxy", "caddy"}
+
+// behind are the server's flags when a front stands before it.
+var behind = []string{"--base-path", "/hufu", "--trusted-proxy", "127.0.0.1/32"}
+
+// newFront starts a proxy in front of what listens on upstream. The files are
+// what a person adds in nginx's folder hufu/.
+func newFront(t testing.TB, name, upstream string, files map[string]string) *front {
+	t.Helper()
+	path := program(t, name)
+	f := &front{t: t, dir: t.TempDir(), address: deadAddress(t), ca: newAuthority(t)}
+	f.cert = f.ca.issue(nil)
+	_, port, err := net.SplitHostPort(f.address)
+	must(t, err)
+	f.url = "https://localhost:" + port + "/hufu"
+	prepare := map[string]func(upstream string) (args, env []string){"nginx": f.nginx, "haproxy": f.haproxy, "caddy": f.caddy}
+	args, env := prepare[name](upstream)
+	for file, text := range files {
+		f.write(filepath.Join("hufu", file), text)
+	}
+	f.command = func() *exec.Cmd {
+		cmd := exec.Command(path, args...)
+		cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + f.dir}, env...)
+		return cmd
+	}
+	f.start()
+	t.Cleanup(f.stop)
+	return f
+}
+
+// start starts the proxy, again at the address that it had.
+func (f *front) start() {
+	f.t.Helper()
+	f.process = start(f.t, f.command())
+	eventually(f.t, f.name+" listens", func() bool {
+		select {
+		case <-f.done:
+			f.t.Fatalf("%s ended: %s", f.name, strings.Join(f.log.since(0), "\n"))
+		default:
+		}
+		c, err := net.Dial("tcp", f.address)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
+}
+
+// stop ends it with all connections. HAProxy dies of the signal.
+func (f *front) stop() {
+	code := f.process.stop(f.t, syscall.SIGTERM)
+	status, _ := f.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if code != 0 && status.Signal() != syscall.SIGTERM {
+		f.t.Errorf("%s ended with %d: %s", f.name, code, strings.Join(f.log.since(0), "\n"))
+	}
+}
+
+// nginxConf stands in for Debian's nginx.conf, which includes conf.d alike.
+const nginxConf = `daemon off;
+worker_processes 1;
+pid nginx.pid;
+error_log stderr notice;
+events {}
+http {
+	access_log off;
+	client_body_temp_path body;
+	proxy_temp_path proxy;
+	fastcgi_temp_path fastcgi;
+	uwsgi_temp_path uwsgi;
+	scgi_temp_path scgi;
+	include conf.d/*.conf;
+}
+`
+
+func (f *front) nginx(upstream string) (args, env []string) {
+	f.write("nginx.conf", nginxConf)
+	f.deploy("nginx.conf", "conf.d/hufu.conf")
+	f.write("hufu/upstream.conf", "server "+upstream+";\n")
+	f.write("hufu/site.conf", fmt.Sprintf("listen %s ssl;\nserver_name localhost;\nssl_certificate hufu/site.crt;\nssl_certificate_key hufu/site.key;\n", f.address))
+	f.renew()
+	return []string{"-p", f.dir, "-c", filepath.Join(f.dir, "nginx.conf"), "-e", "stderr"}, nil
+}
+
+// renew puts the certificate where nginx reads it.
+func (f *front) renew() {
+	f.t.Helper()
+	for file, from := range map[string]string{"hufu/site.crt": f.cert.cert, "hufu/site.key": f.cert.key} {
+		text, err := os.ReadFile(from)
+		must(f.t, err)
+		f.write(file, string(text))
+	}
+}
+
+func (f *front) haproxy(upstream string) (args, env []string) {
+	f.deploy("haproxy.cfg", "haproxy.cfg")
+	return []string{"-db", "-f", filepath.Join(f.dir, "haproxy.cfg")},
+		[]string{"HUFU_BIND=" + f.address, "HUFU_CERT=" + f.cert.both, "HUFU_SERVER=" + upstream}
+}
+
+func (f *front) caddy(upstream string) (args, env []string) {
+	f.deploy("Caddyfile", "Caddyfile")
+	f.write("hufu/tls.caddy", fmt.Sprintf("tls %s %s\n", f.cert.cert, f.cert.key))
+	site := strings.TrimSuffix(strings.TrimPrefix(f.url, "https://"), "/hufu")
+	return []string{"run", "--config", filepath.Join(f.dir, "Caddyfile"), "--adapter", "caddyfile"},
+		[]string{"HUFU_SITE=" + site, "HUFU_SERVER=" + upstream, "HUFU_CADDY_ADMIN=unix/" + filepath.Join(f.dir, "admin.sock"),
+			"XDG_CONFIG_HOME=" + f.dir, "XDG_DATA_HOME=" + f.dir}
+}
+
+// deploy copies a file of deploy/ to where its head says that it goes.
+func (f *front) deploy(name, to string) {
+	f.t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "deploy", name))
+	must(f.t, err)
+	f.write(to, string(text))
+}
+
+func (f *front) write(name, text string) {
+	f.t.Helper()
+	path := filepath.Join(f.dir, name)
+	must(f.t, os.MkdirAll(filepath.Dir(path), 0o755))
+	must(f.t, os.WriteFile(path, []byte(text), 0o644))
+}
+
+// program finds one of Debian's, which may stand where only root looks.
+func program(t testing.TB, name string) string {
+	t.Helper()
+	for _, path := range []string{name, filepath.Join("/usr/sbin", name)} {
+		if found, err := exec.LookPath(path); err == nil {
+			return found
+		}
+	}
+	t.Fatalf("this test needs %s: on Debian, apt-get install %s", name, name)
+	return ""
+}
+
+// from is an HTTP client at an address of its own, 127.0.0.x, to which every
+// name is this machine's.
+func (f *front) from(t testing.TB, ip string) *http.Client {
+	t.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}
+	transport := &http.Transport{
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			_, port, err := net.SplitHostPort(address)
+			if err != nil {
+				return nil, err
+			}
+			return d.DialContext(ctx, "tcp4", "127.0.0.1:"+port)
+		},
+		TLSClientConfig:       &tls.Config{RootCAs: f.ca.pool},
+		ResponseHeaderTimeout: patience,
+		DisableKeepAlives:     true,
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+// tokenAt is the outlet's token, for the server at another address.
+func (o *outlet) tokenAt(url string) *wire.Token {
+	moved := *o.token
+	moved.URL = url
+	return &moved
+}
+
+// longTerm derives the outlet's keys.
+func (o *outlet) longTerm() *kex.LongTerm {
+	return kex.Derive(&o.token.Secret, kex.Identity{ClientID: o.token.ClientID, ServerID: o.token.ServerID, Epoch: o.token.Epoch})
+}
+
+// open opens a session with the outlet's token at an address.
+func (o *outlet) open(t testing.TB, url string, d client.DialOptions) *client.Session {
+	t.Helper()
+	transport, err := client.DialWith(d)(t.Context(), o.tokenAt(url).Dial())
+	must(t, err)
+	keys := o.longTerm()
+	defer keys.Zero()
+	s, err := client.Open(t.Context(), transport, keys, client.Options{})
+	must(t, err)
+	t.Cleanup(s.Close)
+	return s
+}
