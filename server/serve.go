@@ -39,6 +39,7 @@ type serveSettings struct {
 
 const (
 	headerWithin   = 5 * time.Second
+	idleWithin     = time.Minute // between two requests over one connection; WebSockets have --idle
 	maxHeader      = 16 << 10
 	shutdownWithin = 10 * time.Second
 )
@@ -66,7 +67,7 @@ func (c *serveCmd) Run(e *env) error {
 	sessions := session.New(in.service, session.Limits{PerClient: c.MaxPerClient, NegotiateRate: c.MaxRate, NegotiateBurst: c.MaxBurst}, log)
 	server := &http.Server{
 		Handler:           web.New(web.Config{BasePath: c.BasePath, Trusted: trusted, Log: log}, in.service, sessions),
-		ReadHeaderTimeout: headerWithin, MaxHeaderBytes: maxHeader,
+		ReadHeaderTimeout: headerWithin, IdleTimeout: idleWithin, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	build := settings.ThisBuild()
