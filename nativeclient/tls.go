@@ -155,8 +155,10 @@ func explainTLS(lang text.Lang, err error) string {
 	return ""
 }
 
-// The alerts of RFC 8446 §6 by which a server turns down a client certificate.
+// The alerts of RFC 8446 §6 by which a server turns down a client certificate,
+// the first one where it may have another reason too.
 const (
+	alertHandshakeFailure    tls.AlertError = 40
 	alertBadCertificate      tls.AlertError = 42
 	alertUnsupported         tls.AlertError = 43
 	alertRevoked             tls.AlertError = 44
@@ -172,6 +174,8 @@ func explainAlert(lang text.Lang, alert error) string {
 	switch alert.Error() {
 	case alertCertificateRequired.Error():
 		return lang.T("err_tls_required")
+	case alertHandshakeFailure.Error():
+		return lang.T("err_tls_handshake")
 	case alertBadCertificate.Error(), alertUnsupported.Error(), alertRevoked.Error(), alertExpired.Error(),
 		alertCertificateUnknown.Error(), alertUnknownCA.Error():
 		return lang.T("err_tls_refused", alert)

@@ -98,6 +98,7 @@ var clientTexts = map[string]message{
 	"err_tls_none":      {"the address does not speak TLS, though the token says https://; check its port, and the proxy", "令牌中为 https://，但该地址不使用 TLS；请检查端口和代理"},
 	"err_tls_required":  {"the server demands a client certificate: --tls-cert FILE and --tls-key FILE", "服务器要求客户端证书：--tls-cert 文件 和 --tls-key 文件"},
 	"err_tls_refused":   {"the server does not accept this client's certificate, or that there is none (--tls-cert, --tls-key): %v", "服务器不接受客户端证书，或缺少客户端证书（--tls-cert、--tls-key）：%v"},
+	"err_tls_handshake": {"the server broke TLS off: it may demand a client certificate (--tls-cert, --tls-key), or have no cipher in common with this machine", "服务器中断了 TLS：可能要求客户端证书（--tls-cert、--tls-key），或没有共同的加密算法"},
 	"err_tls_alert":     {"the server broke TLS off: %v", "服务器中断了 TLS：%v"},
 	"err_proxy_refused": {"the proxy %s, which HTTPS_PROXY names, did not open a way to the server: %s; NO_PROXY excepts servers from it", "HTTPS_PROXY 指定的代理 %s 拒绝连接服务器：%s；可用 NO_PROXY 排除"},
 	"err_proxy_lost":    {"the proxy that HTTPS_PROXY names cannot be reached: %v", "无法连接 HTTPS_PROXY 指定的代理：%v"},
