@@ -13,8 +13,9 @@ import (
 
 // configCmd is about the settings.
 type configCmd struct {
-	Check configCheckCmd `cmd:"" help:"${help_config_check}"`
-	Show  configShowCmd  `cmd:"" help:"${help_config_show}"`
+	Check   configCheckCmd   `cmd:"" help:"${help_config_check}"`
+	Show    configShowCmd    `cmd:"" help:"${help_config_show}"`
+	Example settings.Example `cmd:"" help:"${help_config_example}"`
 }
 
 // configCheckCmd finds what is wrong with the settings.

@@ -15,8 +15,9 @@ import (
 // a command line what serve would.
 type configCmd struct {
 	serveSettings
-	Check configCheckCmd `cmd:"" help:"${help_config_check}"`
-	Show  configShowCmd  `cmd:"" help:"${help_config_show}"`
+	Check   configCheckCmd   `cmd:"" help:"${help_config_check}"`
+	Show    configShowCmd    `cmd:"" help:"${help_config_show}"`
+	Example settings.Example `cmd:"" help:"${help_config_example}"`
 }
 
 // configCheckCmd finds what is wrong with the settings.

@@ -37,12 +37,15 @@ func (m *manual) write(app *kong.Application) {
 	m.line(".TH %s %s \"%s\" \"Hufu\" \"\"", strings.ToUpper(roff(m.Name)), m.Section, build.Date)
 	m.line(".ad l") // text without spaces cannot be justified
 	m.section("man_name")
-	m.line("%s \\- %s", roff(m.Name), roff(strings.TrimRight(paragraphs[0], ".。")))
+	m.line("%s \\-\n%s", roff(m.Name), paragraph(strings.TrimRight(paragraphs[0], ".。")))
 	m.section("man_synopsis")
 	m.synopsis(m.Name, "<command>", "[flags]")
 	m.section("man_description")
-	for _, paragraph := range paragraphs {
-		m.line(".PP\n%s", text(paragraph))
+	for i, p := range paragraphs {
+		if i > 0 {
+			m.line(".PP")
+		}
+		m.line("%s", paragraph(p))
 	}
 	all := places(app.Node, "", nil)
 	m.section("man_flags")
@@ -77,8 +80,9 @@ func (m *manual) command(p *place) {
 			rest = append(rest, arg.Summary())
 		}
 		m.synopsis(m.Name+" "+p.path, append(rest, "[flags]")...)
+		m.line(".PP")
 	}
-	m.line(".PP\n%s", text(p.node.Help))
+	m.line("%s", paragraph(p.node.Help))
 	for _, arg := range p.node.Positional {
 		m.item(arg.Summary(), arg.Help)
 	}
@@ -98,17 +102,38 @@ func (m *manual) flags(flags []*kong.Flag) {
 // settings tells how a setting is set, and every variable.
 func (m *manual) settings(app *kong.Application) {
 	m.section("man_settings")
-	m.line(".PP\n%s", text(m.T("man_order")))
+	m.line("%s", paragraph(m.T("man_order")))
 	m.section("man_environment")
 	for _, s := range m.All(app) {
 		m.item(s.Env, s.Help)
 	}
 }
 
-func (m *manual) item(name, words string) { m.line(".TP\n.B %s\n%s", roff(name), text(words)) }
+func (m *manual) item(name, words string) { m.line(".TP\n.B %s\n%s", roff(name), paragraph(words)) }
 
-// text is a paragraph of a page.
-func text(s string) string { return roff(strings.ReplaceAll(s, "\n", " ")) }
+// manWidth is how long a line of the page's source may be.
+const manWidth = 78
+
+// paragraph is a paragraph of a page, in lines that are short where there are spaces.
+func paragraph(s string) string {
+	var b strings.Builder
+	width := 0
+	for _, word := range strings.Fields(s) {
+		word = roff(word)
+		switch {
+		case b.Len() == 0:
+		case width+1+len(word) > manWidth:
+			b.WriteByte('\n')
+			width = 0
+		default:
+			b.WriteByte(' ')
+			width++
+		}
+		b.WriteString(word)
+		width += len(word)
+	}
+	return b.String()
+}
 
 // roff makes s safe for roff: nothing of it is a request or an escape, a minus
 // can be copied, and text without spaces may break between its characters.

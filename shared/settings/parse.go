@@ -78,7 +78,7 @@ func describesItself(ctx *kong.Context) bool {
 		return false
 	}
 	switch node.Target.Addr().Interface().(type) {
-	case *Completion, *Man:
+	case *Completion, *Man, *Example:
 		return true
 	}
 	return false

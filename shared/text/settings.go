@@ -50,6 +50,12 @@ var settingsTexts = map[string]message{
 	"source_file":        {"file", "文件"},
 	"source_default":     {"default", "默认值"},
 
+	"help_config_example": {"Print a settings file to begin with: every setting with its default.", "输出设置文件样例，含每项设置及其默认值。"},
+	"example_head": {
+		"Settings of %s. Every setting stands here with its default: take the # away and change it.\nA flag stands before the variable named here, that before this file, this before the default.\nA key that is not known is an error. config check finds what is wrong, config show where each value came from.",
+		"%s 的设置。以下列出每项设置及其默认值：去掉 # 后修改即可。\n优先顺序为：命令行选项、此处所注环境变量、本文件、默认值。\n未知的键会报错。config check 检查错误，config show 显示每个值的来源。",
+	},
+
 	"config_ok":      {"The settings are in order; the settings file is %s.", "设置无误，设置文件为 %s。"},
 	"config_no_file": {"The settings are in order; there is no settings file. Looked for: %s", "设置无误，没有设置文件。已查找：%s"},
 
