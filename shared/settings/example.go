@@ -43,8 +43,6 @@ func (s *Setting) defaultTOML() string {
 	switch t := s.flag.Target.Type(); {
 	case t.Kind() == reflect.Slice:
 		return "[" + strings.Join(quoted(strings.FieldsFunc(s.Default, func(r rune) bool { return r == ',' })), ", ") + "]"
-	case t.Kind() == reflect.Bool:
-		return strconv.FormatBool(s.Default == "true")
 	case t == duration, reflect.PointerTo(t).Implements(texts), t.Kind() == reflect.String:
 		return strconv.Quote(s.Default)
 	}

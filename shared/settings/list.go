@@ -85,7 +85,11 @@ func (p *Program) All(app *kong.Application) (all []*Setting) {
 }
 
 func (p *Program) setting(flag *kong.Flag) *Setting {
-	return &Setting{Key: flag.Name, Flag: "--" + flag.Name, Env: flag.Envs[0], Default: flag.Default, Help: flag.Help, flag: flag}
+	s := &Setting{Key: flag.Name, Flag: "--" + flag.Name, Env: flag.Envs[0], Default: flag.Default, Help: flag.Help, flag: flag}
+	if flag.IsBool() && !flag.HasDefault {
+		s.Default = "false"
+	}
+	return s
 }
 
 func allFlags(node *kong.Node) []*kong.Flag {
