@@ -1,20 +1,43 @@
 # Every target is one that people type; CI calls the same.
 .DEFAULT_GOAL := help
 STORE ?= sqlite
+# The commit goes into the programs also where GOFLAGS leaves it out.
+BUILD = go build -trimpath -buildvcs=auto
+CROSS = CGO_ENABLED=0 $(BUILD)
 
 ## run      build all and start the server on the embedded store, with a first outlet
 run: build
-	@integration/run.sh
+	@HUFU_CONFIG=/dev/null integration/run.sh
 
 ## demo     the whole path by itself: enrol, negotiate, read from C, verify, view, revoke (STORE=postgres for PostgreSQL)
 demo: build
-	@STORE=$(STORE) integration/demo.sh
+	@STORE=$(STORE) HUFU_CONFIG=/dev/null integration/demo.sh
 
 ## build    both programs, into bin/
 build:
 	@mkdir -p bin
-	go build -trimpath -o bin/hufu ./nativeclient
-	go build -trimpath -o bin/hufu-server ./server
+	$(BUILD) -o bin/hufu ./nativeclient
+	$(BUILD) -o bin/hufu-server ./server
+
+## cross    hufu for Linux, macOS and Windows, hufu-server for Linux, into bin/cross
+cross:
+	@mkdir -p bin/cross
+	GOOS=linux GOARCH=amd64 $(CROSS) -o bin/cross/hufu-linux-amd64 ./nativeclient
+	GOOS=linux GOARCH=arm64 $(CROSS) -o bin/cross/hufu-linux-arm64 ./nativeclient
+	GOOS=darwin GOARCH=arm64 $(CROSS) -o bin/cross/hufu-darwin-arm64 ./nativeclient
+	GOOS=windows GOARCH=amd64 $(CROSS) -o bin/cross/hufu-windows-amd64.exe ./nativeclient
+	GOOS=linux GOARCH=amd64 $(CROSS) -o bin/cross/hufu-server-linux-amd64 ./server
+	GOOS=linux GOARCH=arm64 $(CROSS) -o bin/cross/hufu-server-linux-arm64 ./server
+
+## share    manual pages and shell completion of both programs, into bin/share
+share: build
+	@mkdir -p bin/share
+	bin/hufu man >bin/share/hufu.1
+	bin/hufu-server man >bin/share/hufu-server.8
+	for shell in bash zsh fish; do \
+		bin/hufu completion $$shell >bin/share/hufu.$$shell && \
+		bin/hufu-server completion $$shell >bin/share/hufu-server.$$shell || exit 1; \
+	done
 
 ## test     every test; installs what is missing as root on Debian, else says what to install (RACE=1 for the race detector)
 test:
@@ -42,6 +65,10 @@ fuzz:
 vectors:
 	go test ./shared/wire ./shared/kex -run 'TestGolden|TestVectors' -count=1 -update
 
+## settings write the example settings files and the tables of settings in docs/operations.md anew
+settings:
+	go test -p 1 ./server ./nativeclient -run 'TestExampleFile|TestOperations' -count=1 -update
+
 ## clean    remove what was built and the folder of make run
 clean:
 	rm -rf bin run
@@ -50,4 +77,4 @@ clean:
 help:
 	@sed -n 's/^## /  make /p' $(MAKEFILE_LIST)
 
-.PHONY: run demo build test crash lint fuzz vectors clean help
+.PHONY: run demo build cross share test crash lint fuzz vectors settings clean help

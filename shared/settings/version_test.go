@@ -22,7 +22,7 @@ func TestBuild(t *testing.T) {
 		want   Build
 		en, zh string
 	}{
-		{&debug.BuildInfo{}, Build{Version: "(devel)"}, "hufu (devel), commit unknown: it was not built in a git checkout, built by go", "提交未知"},
+		{&debug.BuildInfo{}, Build{Version: "(devel)"}, "hufu (devel), commit unknown: built outside of a git checkout, or told not to record it, built by go", "提交未知"},
 		{vcs("vcs.revision", "abc", "vcs.modified", "false", "vcs.time", "2026-11-24T23:00:00-02:00"), Build{"v1.2.3", "abc", false, "2026-11-25"}, "hufu v1.2.3, commit abc, built by go", "提交 abc"},
 		{vcs("vcs.revision", "abc", "vcs.modified", "true"), Build{"v1.2.3", "abc", true, ""}, "commit abc with changes that were not committed", "另有未提交的改动"},
 	} {

@@ -24,7 +24,7 @@ var settingsTexts = map[string]message{
 	"version_line":      {"%s %s, %s, built by %s for %s/%s", "%s %s，%s，由 %s 为 %s/%s 构建"},
 	"version_commit":    {"commit %s", "提交 %s"},
 	"version_changed":   {"commit %s with changes that were not committed", "提交 %s，另有未提交的改动"},
-	"version_no_commit": {"commit unknown: it was not built in a git checkout", "提交未知：不是在 git 检出目录中构建的"},
+	"version_no_commit": {"commit unknown: built outside of a git checkout, or told not to record it", "提交未知：构建时不在 git 检出目录中，或未予记录"},
 
 	"set_file":    {"the settings file cannot be read", "无法读取设置文件"},
 	"set_syntax":  {"%s:%d: this is not TOML: %s", "%s:%d：不符合 TOML 格式：%s"},
