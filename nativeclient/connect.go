@@ -95,9 +95,22 @@ func (l *link) notify(e *env, c client.Change) {
 	switch {
 	case c.Kind == client.KeyWiped && c.Seckeyid != l.asked.Load():
 		fmt.Fprintln(e.stderr, "hufu: "+e.T("told_wiped", c.Seckeyid, e.T("state_"+c.State.String())))
+	case c.Kind == client.KeyRetired && !l.holdsNewer(c.Seckeyid):
+		fmt.Fprintln(e.stderr, "hufu: "+e.T("told_elsewhere", c.Seckeyid))
 	case c.Kind == client.KeeperFailed:
 		fmt.Fprintln(e.stderr, "hufu: "+c.Err.Error())
 	}
+}
+
+// holdsNewer reports whether a key that took another's place is here. If not,
+// somebody else has negotiated it with the same token.
+func (l *link) holdsNewer(seckeyid uint64) bool {
+	newer := false
+	for _, entry := range l.writer.Entries(l.token.ClientID) {
+		entry.Key.Zero()
+		newer = newer || entry.SeckeyID > seckeyid
+	}
+	return newer
 }
 
 // unreachable gives a failure to connect its exit code.

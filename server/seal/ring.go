@@ -19,6 +19,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -162,28 +163,44 @@ func (k *Key) seal(plain, associated []byte) ([]byte, error) {
 }
 
 // Open opens a sealed value. ErrNoKey and ErrDamaged tell why it does not open.
+// A key that is not in the ring may have been added to its file just now, by
+// another process that seals under it already: the file is then read again.
 func (r *Ring) Open(sealed, associated []byte) ([]byte, error) {
 	number, err := KeyNumber(sealed)
 	if err != nil {
 		return nil, err
 	}
+	k, ok := r.key(number)
+	if !ok && r.path != "" {
+		if _, err := r.Reload(); err != nil {
+			return nil, errors.Join(ErrNoKey, err)
+		}
+		k, ok = r.key(number)
+	}
+	if !ok {
+		return nil, fmt.Errorf("%w: number %d", ErrNoKey, number)
+	}
+	defer clear(k.secret[:])
+	aead, err := k.row(sealed[5:header])
+	if err != nil {
+		return nil, err
+	}
+	plain, err := aead.Open(nil, make([]byte, aead.NonceSize()), sealed[header:], associated)
+	if err != nil {
+		return nil, ErrDamaged
+	}
+	return plain, nil
+}
+
+// key returns a copy of the key with that number.
+func (r *Ring) key(number uint32) (Key, bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	for i := range r.keys {
-		if r.keys[i].Number != number {
-			continue
-		}
-		aead, err := r.keys[i].row(sealed[5:header])
-		if err != nil {
-			return nil, err
-		}
-		plain, err := aead.Open(nil, make([]byte, aead.NonceSize()), sealed[header:], associated)
-		if err != nil {
-			return nil, ErrDamaged
-		}
-		return plain, nil
+	i := slices.IndexFunc(r.keys, func(k Key) bool { return k.Number == number })
+	if i < 0 {
+		return Key{}, false
 	}
-	return nil, fmt.Errorf("%w: number %d", ErrNoKey, number)
+	return r.keys[i], true
 }
 
 // KeyNumber tells which key of the ring a value was sealed under.

@@ -162,6 +162,14 @@ func TestRotation(t *testing.T) {
 	if !r.Stale(old) {
 		t.Error("what the older key sealed is not stale")
 	}
+	early, _ := r.Seal([]byte("x"), nil)
+	if _, err := server.Open(early, nil); err != nil {
+		t.Errorf("a key that was added to the file just now: %v", err)
+	}
+	later := time.Now().Add(time.Second)
+	if err := os.Chtimes(path, later, later); err != nil {
+		t.Fatal(err)
+	}
 	if changed, err := server.Reload(); !changed || err != nil {
 		t.Fatalf("Reload: %v, %v", changed, err)
 	}
