@@ -121,9 +121,8 @@ const settingsFile = "hufu.toml"
 
 // program is what the command line is parsed for.
 func program(file *settings.File, lang text.Lang) *settings.Program {
-	p := &settings.Program{Name: "hufu", Description: lang.T("about_hufu"), Section: "1", Vars: lang.All("help_"), File: file, T: lang.T}
-	p.Vars["home"] = defaultHome()
-	p.Vars["version"] = settings.ThisBuild().Line(p.Name, lang.T)
+	p := &settings.Program{Name: "hufu", Description: lang.T("about_hufu"), Section: "1", File: file, T: lang.T}
+	p.Vars = map[string]string{"home": defaultHome(), "version": settings.ThisBuild().Line(p.Name, lang.T)}
 	return p
 }
 

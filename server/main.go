@@ -134,9 +134,9 @@ const settingsFile = "hufu-server.toml"
 // program is what the command line is parsed for.
 func program(c *commands, file *settings.File, lang text.Lang) *settings.Program {
 	p := &settings.Program{
-		Name: "hufu-server", Description: lang.T("about_server"), Section: "8", Vars: lang.All("help_"), File: file, T: lang.T,
+		Name: "hufu-server", Description: lang.T("about_server"), Section: "8", File: file, T: lang.T,
 		Secrets: []settings.Secret{{Key: "database-url", Env: "HUFU_DATABASE_URL", Help: lang.T("help_database_url"), Value: &c.DatabaseURL}},
 	}
-	p.Vars["version"] = settings.ThisBuild().Line(p.Name, lang.T)
+	p.Vars = map[string]string{"version": settings.ThisBuild().Line(p.Name, lang.T)}
 	return p
 }

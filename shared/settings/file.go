@@ -115,10 +115,24 @@ var errNowhere = errors.New("settings: nothing is taken")
 
 func (*nowhere) UnmarshalTOML(any) error { return errNowhere }
 
-func line(md *toml.MetaData, p toml.Primitive) int {
+// line is where a key stands; that of a table which only dotted keys make is
+// the first of theirs.
+func line(md *toml.MetaData, p toml.Primitive) (first int) {
 	var at toml.ParseError
 	errors.As(md.PrimitiveDecode(p, new(nowhere)), &at)
-	return at.Position.Line
+	if at.Position.Line > 0 {
+		return at.Position.Line
+	}
+	var children map[string]toml.Primitive
+	if md.PrimitiveDecode(p, &children) != nil {
+		return 0
+	}
+	for _, child := range children {
+		if n := line(md, child); first == 0 || n < first {
+			first = n
+		}
+	}
+	return first
 }
 
 // has tells what the file says of a key.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -14,7 +15,7 @@ import (
 type Program struct {
 	Name, Description string
 	Section           string            // of the manual
-	Vars              map[string]string // for ${name} in help texts
+	Vars              map[string]string // for ${name} in defaults
 	Secrets           []Secret
 	File              *File
 	T                 func(key string, args ...any) string // the catalog, in the person's language
@@ -60,7 +61,7 @@ func Parse(cli any, args []string, p *Program) (ctx *kong.Context, err error) {
 // Parser makes the parser of a command line, for its model.
 func Parser(cli any, p *Program) (*kong.Kong, error) {
 	parser, err := kong.New(cli, kong.Name(p.Name), kong.Description(p.Description), kong.Vars(p.Vars),
-		kong.Writers(p.Stdout, p.Stderr), kong.Bind(p), kong.Resolvers(&resolver{p: p}),
+		kong.PostBuild(p.wordHelp), kong.Writers(p.Stdout, p.Stderr), kong.Bind(p), kong.Resolvers(&resolver{p: p}),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}), kong.Help(p.help),
 		kong.Exit(func(code int) { panic(helpShown{code}) }))
 	if err != nil {
@@ -68,6 +69,31 @@ func Parser(cli any, p *Program) (*kong.Kong, error) {
 	}
 	parser.Model.HelpFlag.Help = p.T("help_help")
 	return parser, nil
+}
+
+var helpText = regexp.MustCompile(`^\$\{(help_\w+)\}$`)
+
+// wordHelp puts the texts in the place of their keys. Kong would do it with
+// variables, but goes through all of them for every flag, at every start.
+func (p *Program) wordHelp(k *kong.Kong) error {
+	word := func(help *string) {
+		if m := helpText.FindStringSubmatch(*help); m != nil {
+			*help = p.T(m[1])
+		}
+	}
+	return kong.Visit(k.Model, func(v kong.Visitable, next kong.Next) error {
+		switch v := v.(type) {
+		case *kong.Application:
+			word(&v.Help)
+		case *kong.Node:
+			word(&v.Help)
+		case *kong.Value:
+			word(&v.Help)
+		case *kong.Flag:
+			word(&v.Help)
+		}
+		return next(nil)
+	})
 }
 
 // describesItself tells the commands that tell about the program alone: they

@@ -75,9 +75,7 @@ func parse(t *testing.T, content string, args ...string) (*line, error) {
 
 func parseArgs(args ...string) (*line, error) {
 	l := &line{}
-	vars := text.English.All("help_")
-	vars["version"] = "program 1"
-	l.p = &settings.Program{Name: "program", Section: "1", Vars: vars, T: text.English.T, Stdout: &l.out, Stderr: &l.out,
+	l.p = &settings.Program{Name: "program", Section: "1", Vars: map[string]string{"version": "program 1"}, T: text.English.T, Stdout: &l.out, Stderr: &l.out,
 		File: settings.Open("program.toml", args), Secrets: []settings.Secret{{Key: "secret", Env: "T_SECRET", Help: "A secret.", Value: &l.secret}}}
 	var err error
 	l.ctx, err = settings.Parse(&l.commands, args, l.p)
@@ -334,16 +332,4 @@ func TestBefore(t *testing.T) {
 			}
 		}
 	}
-}
-
-func FuzzFile(f *testing.F) {
-	for _, s := range []string{"", "name = 1", "[serve]\ncount = 1", "name = \"a\"\n[[many]]\nx=1", "a.b.c = 1\na.d = 2", "many = [1, [2]]", "\"\" = 1"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, content string) {
-		_, err := parse(t, content, "serve")
-		if err != nil && settings.Code(err) != settings.ExitUsage {
-			t.Errorf("%q: %v (%d)", content, err, settings.Code(err))
-		}
-	})
 }

@@ -58,15 +58,3 @@ func (l Lang) T(key string, args ...any) string {
 	}
 	return fmt.Sprintf(format, args...)
 }
-
-// All is the part of the catalog whose keys begin with prefix, in one language:
-// for help texts and the console.
-func (l Lang) All(prefix string) map[string]string {
-	all := make(map[string]string)
-	for key := range catalog {
-		if strings.HasPrefix(key, prefix) {
-			all[key] = l.T(key)
-		}
-	}
-	return all
-}
