@@ -20,9 +20,9 @@ type badInput struct {
 	logs  string             // part of the server's line about it; empty: it has no cause to warn
 	after after              // what the history and the segment hold
 
-	on   string // the store: sqlite if empty
-	slow bool   // waits for a deadline, beside the others
-	root bool   // needs root
+	on     string // the store: sqlite if empty
+	beside bool   // runs beside others: for the server's lines only those count that name its outlet
+	root   bool   // needs root
 }
 
 // seen is what a terminal or a peer is told.
@@ -74,7 +74,11 @@ var (
 )
 
 func allRows() []badInput {
-	return slices.Concat(tokenRows, openRows, frameRows, orderRows, keyRows, middleRows, viewRows, segmentRows, outageRows)
+	rows := slices.Concat(tokenRows, frameRows, orderRows, keyRows, middleRows, viewRows, segmentRows)
+	for i := range rows {
+		rows[i].beside = true
+	}
+	return slices.Concat(rows, openRows, outageRows, setupRows)
 }
 
 // TestBadInput holds the whole table against the real programs.
@@ -87,7 +91,7 @@ func TestBadInput(t *testing.T) {
 		}
 		names[row.name] = true
 		t.Run(row.name, func(t *testing.T) {
-			if row.slow {
+			if row.beside {
 				t.Parallel()
 			}
 			if row.root && os.Geteuid() != 0 {
@@ -119,7 +123,7 @@ func (row *badInput) checkLog(t *testing.T, o *outlet, mark int) {
 	t.Helper()
 	ours := func(line string) bool {
 		client := attribute(line, "client")
-		return client == o.id || client == "" && !row.slow || strings.Contains(row.logs, "client="+client)
+		return client == o.id || client == "" && !row.beside || strings.Contains(row.logs, "client="+client)
 	}
 	if row.logs == "" {
 		if line := o.server.log.find(mark, func(line string) bool {

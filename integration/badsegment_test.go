@@ -72,7 +72,7 @@ var segmentRows = []badInput{
 	}, do: hufu("negotiate"), sees: exits(6, "the file has a second hard link"), after: unusable("second hard link")},
 	{name: "segment/a folder in its place", given: func(o *outlet) { must(o.t, os.Mkdir(o.path(), 0o700)) },
 		do: hufu("negotiate"), sees: exits(6, "not a regular file"), after: unusable("not a regular file")},
-	{name: "segment/a second writer", slow: true, given: holdsKey, do: func(o *outlet) seen {
+	{name: "segment/a second writer", given: holdsKey, do: func(o *outlet) seen {
 		cmd := exec.Command(filepath.Join(bin, "hufu"), "negotiate") // it holds the segment until the key is current
 		cmd.Env = o.env
 		first := start(o.t, cmd)

@@ -143,7 +143,9 @@ var openRows = []badInput{
 	{name: "open/unknown outlet", do: openingAs(func(t *wire.Token) { t.ClientID = "NOBODY" }),
 		sees: openFails, logs: "client=NOBODY code=1008", after: nothing},
 	{name: "open/unknown, disabled and wrong look alike", given: disable, do: alike, sees: openFails, logs: anotherAuth, after: nothing},
-	{name: "open/never", slow: true, do: func(o *outlet) seen {
+	{name: "open/hufu's, truncated on the way", do: negotiate(only(0, cut), untouched),
+		sees: exits(4, refusedToOpen), logs: "session: open failed", after: emptied},
+	{name: "open/never", beside: true, do: func(o *outlet) seen {
 		p := o.dial(o.t, o.token)
 		return p.ending()
 	}, sees: closes(1008), after: nothing},

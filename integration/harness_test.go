@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,7 +10,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -26,14 +29,15 @@ var stores = []string{"sqlite", "postgres"}
 
 // site is one installation of the centre: a store, a key ring, a server.
 type site struct {
-	t       testing.TB
-	dir     string
-	url     string   // of the server
-	env     []string // of every hufu-server here
-	server  *process
-	address string
-	flags   []string
-	rules   *keyservice.Service // over the same store, in this process
+	t          testing.TB
+	dir        string
+	url        string   // of the server
+	env        []string // of every hufu-server here
+	server     *process
+	address    string
+	flags      []string
+	rules      *keyservice.Service // over the same store, in this process
+	closeRules func()
 }
 
 // newSite makes an installation on a store and starts its server.
@@ -48,8 +52,14 @@ func newSite(t testing.TB, store string, flags ...string) *site {
 // siteOn makes an installation on a database; empty: on the embedded store.
 func siteOn(t testing.TB, database string, flags ...string) *site {
 	t.Helper()
-	s := &site{t: t, dir: t.TempDir(), address: "127.0.0.1:0", flags: flags}
-	s.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "HUFU_DATA=" + filepath.Join(s.dir, "data")}
+	return siteIn(t, t.TempDir(), database, flags...)
+}
+
+// siteIn makes an installation in a folder.
+func siteIn(t testing.TB, dir, database string, flags ...string) *site {
+	t.Helper()
+	s := &site{t: t, dir: dir, address: "127.0.0.1:0", flags: flags}
+	s.env = append(environment(s.dir), "HUFU_DATA="+filepath.Join(s.dir, "data"))
 	if database != "" {
 		file := filepath.Join(s.dir, "database-url")
 		write(t, file, database)
@@ -118,17 +128,24 @@ func (s *site) openRules(database string) {
 		defer close(stopped)
 		s.rules.RunWriter(ctx)
 	}()
-	s.t.Cleanup(func() {
+	s.closeRules = sync.OnceFunc(func() {
 		stop()
 		<-stopped
 		must(s.t, store.Close())
 	})
+	s.t.Cleanup(s.closeRules)
 }
 
 // admin runs hufu-server.
 func (s *site) admin(t testing.TB, args ...string) result {
 	t.Helper()
 	return runs(t, s.env, "", "hufu-server", args...)
+}
+
+// environment is what every program is run in: of ours, nothing but PATH.
+// Under the race detector a program would sleep a second before it ends.
+func environment(home string) []string {
+	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "GORACE=atexit_sleep_ms=0"}
 }
 
 var serial atomic.Int64
@@ -165,8 +182,7 @@ func (s *site) outlet(t testing.TB, role wire.Role) *outlet {
 		}
 		return err == nil
 	})
-	o.env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + o.home, "HUFU_HOME=" + filepath.Join(o.home, "hufu"),
-		"HUFU_SEGMENT=" + o.segment, "HUFU_CAPACITY=8"}
+	o.env = append(environment(o.home), "HUFU_HOME="+filepath.Join(o.home, "hufu"), "HUFU_SEGMENT="+o.segment, "HUFU_CAPACITY=8")
 	t.Cleanup(func() {
 		for _, suffix := range []string{"", ".confirm"} {
 			os.Remove(o.path() + suffix)
@@ -260,23 +276,17 @@ func (o *outlet) shared() string {
 		return refusal + strings.TrimSpace(r.err)
 	}
 	list := entries(o.t, r.out)
-	words := make(map[uint64]string)
-	var newest uint64
+	slices.SortFunc(list, func(a, b entry) int { return cmp.Compare(a.Seckeyid, b.Seckeyid) })
+	var keys []string
 	for _, e := range list {
-		words[e.Seckeyid] = fmt.Sprintf("%d %s", e.Seckeyid, e.State)
+		words := fmt.Sprintf("%d %s", e.Seckeyid, e.State)
 		if e.Current {
-			words[e.Seckeyid] += " current"
+			words += " current"
 		}
 		if e.Status == 0 {
-			words[e.Seckeyid] += " wiped"
+			words += " wiped"
 		}
-		newest = max(newest, e.Seckeyid)
-	}
-	var keys []string
-	for n := range newest + 1 {
-		if words[n] != "" {
-			keys = append(keys, words[n])
-		}
+		keys = append(keys, words)
 	}
 	return strings.Join(keys, ", ")
 }

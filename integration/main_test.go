@@ -3,10 +3,13 @@
 package integration
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -41,8 +44,20 @@ func run(m *testing.M) (code int, err error) {
 	if err := build(); err != nil {
 		return 1, err
 	}
+	waitTogether()
 	code = pgtest.Main(m, postgres.Migrate)
 	return code, leftovers()
+}
+
+// waitTogether lets more tests run at once than there are processors, unless
+// the command line says how many: what they do most is wait for deadlines.
+func waitTogether() {
+	flag.Parse()
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "test.parallel" })
+	if !asked {
+		flag.Set("test.parallel", strconv.Itoa(max(6, runtime.GOMAXPROCS(0))))
+	}
 }
 
 func build() error {

@@ -16,6 +16,7 @@ need gcc has cc
 need python3 has python3
 need nodejs has node
 need postgresql-15 postgres
+need groff-base has groff
 [ -z "$missing" ] && exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

@@ -331,7 +331,7 @@ func TestEnrolAgain(t *testing.T) {
 // TestHelp: the exit codes that the rows of TestBadInput see are documented.
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	env := []string{"HOME=" + t.TempDir()}
+	env := environment(t.TempDir())
 	for lang, codes := range map[string]string{
 		"C":           "0 done, 1 failure, 2 usage, 3 refused, 4 unreachable, 5 key mismatch, 6 shared memory",
 		"zh_CN.UTF-8": "0 完成，1 失败，2 用法，3 被拒绝，4 无法连接，5 密钥不一致，6 共享内存",
