@@ -2,7 +2,7 @@ package main
 
 import (
 	"errors"
-	"fmt"
+	"io"
 	"os"
 
 	"golang.org/x/term"
@@ -65,14 +65,27 @@ func (c *enrolCmd) token(e *env) (*wire.Token, error) {
 	if !isTerminal(e.stdin) {
 		return readToken(e.stdin)
 	}
-	fmt.Fprint(e.stderr, e.T("ask_token"))
-	raw, err := term.ReadPassword(int(e.stdin.(*os.File).Fd()))
-	fmt.Fprintln(e.stderr)
-	if err != nil {
+	typed, err := e.prompt(e.T("ask_token"))
+	if err != nil && !errors.Is(err, io.EOF) { // with EOF there is no token
 		return nil, err
 	}
-	defer clear(raw)
-	return wire.DecodeToken(string(raw))
+	return wire.DecodeToken(typed)
+}
+
+// prompt reads a line that is not shown. The terminal shows nothing from before
+// the question is there, so that nobody can answer too early.
+func (e *env) prompt(question string) (string, error) {
+	fd := int(e.stdin.(*os.File).Fd())
+	was, err := term.MakeRaw(fd)
+	if err != nil {
+		return "", err
+	}
+	defer term.Restore(fd, was)
+	screen := struct {
+		io.Reader
+		io.Writer
+	}{e.stdin, e.stderr}
+	return term.NewTerminal(screen, "").ReadPassword(question)
 }
 
 // unenrolCmd forgets the enrolment: its secret and its keys in shared memory.
