@@ -195,6 +195,55 @@ func TestStorm(t *testing.T) {
 	t.Logf("%d keys revoked", len(revoked))
 }
 
+// TestGoneAmidPushes: clients vanish, misbehave and leave while pushes go out
+// to them; the one that stays hears of all, in order.
+func TestGoneAmidPushes(t *testing.T) {
+	c := newCentre(t, session.Limits{NegotiateBurst: 1000, PerClient: 8}, session.Tuning{})
+	token := c.enrol(t, "o", wire.RoleOutlet)
+	steady := c.connect(t, token)
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range 6 {
+		wg.Go(func() {
+			for n := i; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				p, err := c.tryDial(t, token, nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				p.open()
+				time.Sleep(time.Duration(n%7) * time.Millisecond)
+				switch n % 3 {
+				case 0:
+					p.ws.CloseNow()
+				case 1:
+					p.write(websocket.MessageText, []byte("x"))
+					p.ws.CloseNow()
+				case 2:
+					p.ws.Close(websocket.StatusNormalClosure, "")
+				}
+			}
+		})
+	}
+	for range 40 {
+		n := steady.negotiate()
+		if reply, _ := steady.ask(&wire.Revoke{Seckeyid: n}); reply.Head().Refused {
+			t.Fatal(reply.Head())
+		}
+		if reply, _ := steady.ask(&wire.Receipt{Seckeyid: n, State: wire.StateRevoked}); reply.Head().Refused {
+			t.Fatal(reply.Head())
+		}
+	}
+	close(stop)
+	wg.Wait()
+	steady.alive()
+}
+
 // TestSlowReader: who does not read is closed when too many pushes wait, and
 // nobody else waits for him.
 func TestSlowReader(t *testing.T) {
