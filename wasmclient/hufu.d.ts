@@ -1,14 +1,23 @@
 // The contract between the page and the wasm client. A key or a stored secret
 // never crosses it: fingerprints do, and a new token, once. wasmclient's tests
 // hold this file against what the bridge exports.
+//
+// Whatever can fail returns a promise: a function of Go's cannot throw. Callbacks
+// are called in the order in which things happened, and before the promise of
+// the request that caused them is settled; they may call any method. One that
+// throws is reported on the console and changes nothing.
 
 /** What the wasm module puts at globalThis.hufu once it runs. */
 export interface Hufu {
   /** The version of the contract. */
   readonly version: 1;
-  /** Tells what a token says of itself, without its secret. Throws HufuError "token". */
-  inspect(token: string): TokenInfo;
-  /** Opens a connection. The token's secret stays in the wasm memory and is wiped once the keys are derived. */
+  /** Tells what a token says of itself, without its secret. Rejects with "token". */
+  inspect(token: string): Promise<TokenInfo>;
+  /**
+   * Makes a session, which connects and reconnects by itself until close. The
+   * token's secret is wiped once the keys are derived. Rejects with "token" or "argument"; whether
+   * the server can be reached is told by onStatus and opened.
+   */
   connect(options: ConnectOptions): Promise<Session>;
 }
 
@@ -34,9 +43,12 @@ export interface ConnectOptions {
 
 export interface Status {
   state: "connecting" | "open" | "waiting" | "closed";
-  /** Why the last connection ended or failed. */
+  /** Why the last connection ended or failed, with "waiting". */
   cause?: string;
   code?: ErrorCode;
+  /** As in HufuError. */
+  check?: string;
+  closeCode?: number;
   /** Milliseconds until the next attempt, with "waiting". */
   retryIn?: number;
   /** Server's clock less this machine's, in milliseconds, with "open". */
@@ -66,7 +78,9 @@ export type KeyState = "pending" | "active" | "retired" | "expired" | "revoked";
 export interface Key {
   seckeyid: number;
   fingerprint: string;
+  /** From negotiate and verify: as the server says. From keys: at this end, "pending" being a key that opens and does not yet seal. */
   state: KeyState;
+  /** The key to seal with. A newer key takes the place five seconds after it was verified. */
   current: boolean;
   /** Milliseconds until its end. */
   endsIn: number;
@@ -74,7 +88,10 @@ export interface Key {
 
 export interface Session {
   readonly info: TokenInfo;
-  /** Resolves when the connection is open, or rejects when it was closed. */
+  /**
+   * Resolves when the connection is open, and rejects with "closed". So does
+   * every request below wait for the connection, up to 15 s; then it rejects with why there is none.
+   */
   opened(): Promise<{ role: TokenInfo["role"]; idle: number; grace: number; serverTime: number }>;
   /** Agrees a key and verifies it. */
   negotiate(): Promise<Key>;
@@ -83,16 +100,26 @@ export interface Session {
   /** The keys that this end holds, newest first. */
   keys(): Key[];
   view(filter: Filter, cursor: number, limit: number): Promise<{ rows: Row[]; cursor: number }>;
-  /** Seals a text under a key of this end: AES-256-GCM under a key derived from it for this page. */
-  seal(seckeyid: number, text: string): Uint8Array;
-  /** Opens what seal made, as long as the key is held. Throws HufuError "no-key" or "sealed". */
-  open(seckeyid: number, sealed: Uint8Array): string;
-  administer(op: object): Promise<object>;
-  watch(onEvent: (event: object) => void, since?: number): Promise<number>;
-  /** Plays the proxy on the next message of a direction. */
-  tamper(direction: "up" | "down", action: "flip" | "replay" | "drop" | "none"): void;
+  /** Seals a text under the current key: AES-256-GCM under a key derived from it for this page. Rejects with "no-key". */
+  seal(seckeyid: number, text: string): Promise<Uint8Array>;
+  /** Opens what seal made, as long as the key is held. Rejects with "no-key" or "sealed". */
+  open(seckeyid: number, sealed: Uint8Array): Promise<string>;
+  /**
+   * Has an operation done (docs/protocol.md §12). Of a reply with a sealed token
+   * the token comes opened, as `token` in place of `sealed`.
+   */
+  administer(op: Document): Promise<Document>;
+  /** Has onEvent called with every event above since, over reconnections too. Resolves with the latest event's number. */
+  watch(onEvent: (event: Document) => void, since?: number): Promise<number>;
+  /** Plays the proxy on the next message of a direction; "none" takes it back. */
+  tamper(direction: "up" | "down", action: "flip" | "replay" | "drop" | "none"): Promise<void>;
+  /** Ends the connection and wipes every key. Whatever is asked afterwards rejects with "closed". */
   close(): Promise<void>;
 }
+
+/** What travels as a document of docs/protocol.md §12: whole numbers from 0 to 2^53-1, strings, booleans, bytes, lists and objects of these. */
+export type Document = { [key: string]: Value };
+export type Value = number | string | boolean | Uint8Array | Value[] | Document;
 
 export interface Filter {
   outlet?: string;
@@ -118,7 +145,11 @@ export interface Row {
   fingerprint: string;
 }
 
-/** token, network, refused, silent, check, aged, closed, lost, no-key, sealed, argument, internal, or a code of the protocol: error-1 … error-9. */
+/**
+ * token, network, refused, silent, check, aged, closed, lost, no-key, sealed, argument, internal, or a code of the protocol:
+ * error-1 … error-9. A request that was on its way when the connection ended has the code of why it ended, or "lost":
+ * whether the server did it is not known.
+ */
 export type ErrorCode = string;
 
 /** Every failure is a real Error with a code. */
@@ -126,6 +157,8 @@ export interface HufuError extends Error {
   readonly code: ErrorCode;
   /** Which check failed, with code "check": frame, cmdType, ids, p, q, authCode, role, seckeyid, share, confirm, doc. */
   readonly check?: string;
+  /** The close code of the WebSocket, with code "lost" or "network"; 1006 stands for an end without one. */
+  readonly closeCode?: number;
 }
 
 declare global {
