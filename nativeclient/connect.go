@@ -98,7 +98,7 @@ func (l *link) notify(e *env, c client.Change) {
 	case c.Kind == client.KeyRetired && !l.holdsNewer(c.Seckeyid):
 		fmt.Fprintln(e.stderr, "hufu: "+e.T("told_elsewhere", c.Seckeyid))
 	case c.Kind == client.KeeperFailed:
-		fmt.Fprintln(e.stderr, "hufu: "+c.Err.Error())
+		fmt.Fprintln(e.stderr, "hufu: "+describe(e.Lang, c.Err))
 	}
 }
 
