@@ -17,7 +17,7 @@ type viewCmd struct {
 	From   settings.Since   `help:"${help_from}" placeholder:"TIME"`
 	To     settings.Until   `help:"${help_to}" placeholder:"TIME"`
 	State  []settings.State `help:"${help_state}" placeholder:"STATE"`
-	Limit  int              `help:"${help_limit}" default:"0" placeholder:"N"`
+	Limit  uint             `help:"${help_limit}" default:"0" placeholder:"N"`
 }
 
 // rowOut is a key of the history as --json shows it.
@@ -70,7 +70,7 @@ func (c *viewCmd) pages(e *env, s *client.Session) error {
 	for n, cursor := 0, uint64(0); ; {
 		limit := wire.MaxLimit
 		if c.Limit > 0 {
-			limit = min(limit, c.Limit-n)
+			limit = min(limit, int(c.Limit)-n)
 		}
 		page, next, err := s.View(e, f, cursor, limit)
 		if err != nil {
@@ -80,7 +80,7 @@ func (c *viewCmd) pages(e *env, s *client.Session) error {
 			e.addRow(rows, &page[i])
 		}
 		n += len(page)
-		if next == 0 || c.Limit > 0 && n >= c.Limit {
+		if next == 0 || c.Limit > 0 && n >= int(c.Limit) {
 			return rows.Write()
 		}
 		cursor = next

@@ -16,7 +16,7 @@ type eventListCmd struct {
 	From   settings.Since `help:"${help_event_from}" placeholder:"TIME"`
 	To     settings.Until `help:"${help_event_to}" placeholder:"TIME"`
 	Kind   []string       `help:"${help_event_kind}" placeholder:"KIND"`
-	Limit  int            `help:"${help_limit}" default:"0" placeholder:"N"`
+	Limit  uint           `help:"${help_limit}" default:"0" placeholder:"N"`
 }
 
 // eventView is a line of the record as --json shows it.
@@ -52,7 +52,7 @@ func (c *eventListCmd) pages(e *env, in *installation, q keyservice.EventQuery) 
 	rows := e.Rows("col_n", "col_at", "col_kind", "col_outlet", "col_key", "col_reason", "col_by", "col_note")
 	for n := 0; ; {
 		if c.Limit > 0 {
-			q.Limit = min(listPage, c.Limit-n)
+			q.Limit = min(listPage, int(c.Limit)-n)
 		}
 		page, err := in.store.Events(e, q)
 		if err != nil {
@@ -62,7 +62,7 @@ func (c *eventListCmd) pages(e *env, in *installation, q keyservice.EventQuery) 
 			e.addEvent(rows, &page[i])
 		}
 		n += len(page)
-		if len(page) < q.Limit || c.Limit > 0 && n >= c.Limit {
+		if len(page) < q.Limit || c.Limit > 0 && n >= int(c.Limit) {
 			return rows.Write()
 		}
 		q.BeforeN = page[len(page)-1].N

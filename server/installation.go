@@ -110,7 +110,11 @@ func readURL(path string) (string, error) {
 		return "", err
 	}
 	b, err := io.ReadAll(io.LimitReader(f, maxURLFile))
-	return strings.TrimSpace(string(b)), err
+	url := strings.TrimSpace(string(b))
+	if err == nil && url == "" {
+		return "", text.Errorf("err_empty_url")
+	}
+	return url, err
 }
 
 // openRing loads the key ring and checks that the store was sealed under it.

@@ -17,7 +17,7 @@ type keyListCmd struct {
 	From   settings.Since   `help:"${help_from}" placeholder:"TIME"`
 	To     settings.Until   `help:"${help_to}" placeholder:"TIME"`
 	State  []settings.State `help:"${help_state}" placeholder:"STATE"`
-	Limit  int              `help:"${help_limit}" default:"0" placeholder:"N"`
+	Limit  uint             `help:"${help_limit}" default:"0" placeholder:"N"`
 }
 
 // keyView is a key as --json shows it.
@@ -67,7 +67,7 @@ func (c *keyListCmd) Run(e *env) error {
 		rows := e.keyRows(nil)
 		for n := 0; ; {
 			if c.Limit > 0 {
-				q.Limit = min(listPage, c.Limit-n)
+				q.Limit = min(listPage, int(c.Limit)-n)
 			}
 			page, err := in.service.Keys(e, q)
 			if err != nil {
@@ -77,7 +77,7 @@ func (c *keyListCmd) Run(e *env) error {
 				e.addKey(rows, &page[i])
 			}
 			n += len(page)
-			if len(page) < q.Limit || c.Limit > 0 && n >= c.Limit {
+			if len(page) < q.Limit || c.Limit > 0 && n >= int(c.Limit) {
 				return rows.Write()
 			}
 			q.BeforeN = page[len(page)-1].N

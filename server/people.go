@@ -115,6 +115,9 @@ func (in *installation) is(e *env, id string, of kind) error {
 
 // enrol enrols a client and hands out its token.
 func (e *env) enrol(id string, role wire.Role, tokenFile string) error {
+	if !wire.ValidID(id) {
+		return settings.With(settings.ExitUsage, text.Errorf("err_id", id, wire.MaxID))
+	}
 	return e.with(func(in *installation) error {
 		out, err := newTokenOut(tokenFile)
 		if err != nil {

@@ -146,6 +146,8 @@ var serverTexts = map[string]message{
 		"PostgreSQL 地址，可含口令：不能用命令行选项给出，设置文件权限须为 0600 才能写入。",
 	},
 
+	"err_empty_url":      {"the file is empty: write PostgreSQL's address into it, such as postgres://hufu@db/hufu", "文件为空：请写入 PostgreSQL 地址，如 postgres://hufu@db/hufu"},
+	"err_id":             {"%q is not an identifier: 1 to %d characters of A-Z a-z 0-9 . _ -", "%q 不是标识：应为 1 到 %d 个字符，A-Z a-z 0-9 . _ -"},
 	"err_server_id":      {"--server-id %q is not an identifier: 1 to %d characters of A-Z a-z 0-9 . _ -", "--server-id %q 不是标识：应为 1 到 %d 个字符，A-Z a-z 0-9 . _ -"},
 	"err_url":            {"--url %q is not an address like https://keys.example.com/hufu, without a final slash", "--url %q 不是 https://keys.example.com/hufu 这样末尾不带斜杠的地址"},
 	"err_two_urls":       {"both database-url and database-url-file are set, by the same means; leave one out", "database-url 和 database-url-file 以同一方式同时给出，请去掉其中一个"},
