@@ -182,7 +182,7 @@ func underLoad(o *outlet) seen {
 	var wg sync.WaitGroup
 	for i := range done {
 		done[i].o = o.outlet(o.t, wire.RoleOutlet)
-		p := o.opened(o.t, done[i].o.token)
+		p := o.reopened(o.t, done[i].o.token)
 		wg.Go(func() {
 			for range 10 { // as many as the quota allows at once
 				n, code := p.tryKey()

@@ -291,6 +291,19 @@ func TestPrompt(t *testing.T) {
 	}
 }
 
+// TestPromptGivenUp: Ctrl-C at the prompt ends the command.
+func TestPromptGivenUp(t *testing.T) {
+	t.Parallel()
+	o := newSite(t, "sqlite").outlet(t, wire.RoleOutlet)
+	x := o.onTerminal("enrol", "--lang", "en")
+	x.expect("Token (it is not shown): ")
+	x.types("hufu1_\x03")
+	x.expect("this is not a valid token")
+	if code := x.exit(); code != 2 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
 // TestEnrolAgain: an enrolment gives way only to one that has opened.
 func TestEnrolAgain(t *testing.T) {
 	t.Parallel()
