@@ -3,7 +3,7 @@ package text
 import "maps"
 
 // catalog is every text, by key. Its parts stand in files of their own.
-var catalog = merge(words, settingsTexts, errorTexts, serverTexts, clientTexts)
+var catalog = merge(words, settingsTexts, errorTexts, serverTexts, clientTexts, pageTexts)
 
 func merge(parts ...map[string]message) map[string]message {
 	all := make(map[string]message)

@@ -1,0 +1,113 @@
+// The connection: opened with a token, kept by the wasm client, seen in its status.
+import { client } from './client.js';
+import { focusOn, forget, onForget, redraw } from './page.js';
+import { begin, end, take } from './sequence.js';
+
+/** @typedef {import("../wasmclient/hufu.d.ts").Session} Session */
+/** @typedef {import("../wasmclient/hufu.d.ts").Status} Status */
+/** @typedef {import("../wasmclient/hufu.d.ts").KeyChange} KeyChange */
+/** @typedef {import("../wasmclient/hufu.d.ts").HufuError} HufuError */
+/** @typedef {import("./sequence.js").Message} Message */
+
+export const link = {
+  /** @type {Session | null} */
+  session: null,
+  /** @type {Status} */
+  status: { state: 'closed' },
+  /** When the next attempt comes, by performance.now. */
+  retryAt: 0,
+  /** The client is being loaded. */
+  loading: false,
+  /** It was open once. */
+  known: false,
+  /** @type {HufuError | null} */
+  failure: null,
+};
+
+/** The connection can be used now. */
+export const isOpen = () => link.session !== null && link.status.state === 'open';
+
+/** @type {((change: KeyChange) => void)[]} */
+const keyWatchers = [];
+/** @type {(() => Promise<void>)[]} */
+const openWatchers = [];
+/** @type {((status: Status) => void)[]} */
+const statusWatchers = [];
+/** @type {((message: Message) => void)[]} */
+const messageWatchers = [];
+
+/** @param {(change: KeyChange) => void} f */
+export const onKey = (f) => keyWatchers.push(f);
+/** What belongs to a connection that has just opened. @param {() => Promise<void>} f */
+export const onOpen = (f) => openWatchers.push(f);
+/** @param {(message: Message) => void} f */
+export const onMessage = (f) => messageWatchers.push(f);
+/** @param {(status: Status) => void} f */
+export const onStatus = (f) => statusWatchers.push(f);
+
+/** The server's address: the one that this page came from. */
+function address() {
+  const url = new URL('ws', document.baseURI);
+  url.protocol = url.protocol.replace('http', 'ws');
+  return url.href;
+}
+
+/** Connects with a token, loading the client if need be. @param {string} token */
+export async function connect(token) {
+  link.loading = true;
+  link.failure = null;
+  redraw();
+  try {
+    const hufu = await client();
+    begin('connect');
+    link.session = await hufu.connect({
+      token,
+      url: address(),
+      onTrace: (event) => {
+        const message = take(event);
+        messageWatchers.forEach((f) => f(message));
+      },
+      onKey: (change) => keyWatchers.forEach((f) => f(change)),
+      onStatus: changed,
+    });
+    if (link.status.state === 'open') arrived();
+  } catch (error) {
+    link.failure = /** @type {HufuError} */ (error);
+  }
+  link.loading = false;
+  redraw();
+}
+
+/** @param {Status} status */
+function changed(status) {
+  const before = link.status.state;
+  link.status = status;
+  link.retryAt = performance.now() + (status.retryIn ?? 0);
+  if (status.state === 'connecting' && before === 'waiting') begin(link.known ? 'reconnect' : 'connect');
+  if (status.state === 'open' && before !== 'open' && link.session) arrived();
+  if (status.state === 'waiting') end();
+  statusWatchers.forEach((f) => f(status));
+  redraw();
+}
+
+async function arrived() {
+  if (!link.known) {
+    link.known = true;
+    focusOn('[data-test=negotiate]');
+  }
+  for (const f of openWatchers) await f();
+  end();
+}
+
+/** Closes the connection and forgets what came from it. */
+export function leave() {
+  link.session?.close();
+  forget();
+}
+
+onForget(() => {
+  link.session = null;
+  link.status = { state: 'closed' };
+  link.known = false;
+  link.failure = null;
+});

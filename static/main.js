@@ -1,0 +1,51 @@
+// The page: its frame, and what is drawn in it when.
+import { html, nothing, render } from './vendor/lit-html/lit-html.js';
+import { isOpen, link } from './connection.js';
+import { figure } from './figure.js';
+import { historyView } from './history-view.js';
+import { language, speak, switchLanguage, t, wanted } from './i18n.js';
+import { panel } from './keys-view.js';
+import { lock, watch } from './lock.js';
+import { notices } from './notice.js';
+import { drawWith, redraw } from './page.js';
+import { revokeDialog } from './revoke.js';
+import { tamperView } from './tamper.js';
+import { find } from './token.js';
+import { start } from './token-view.js';
+import { wordView } from './word.js';
+
+const header = () => html`<header>
+  <a class="skip" href="#main">${t('page_skip')}</a>
+  <p class="brand"><img src="mark.svg" alt="" width="28" height="28">Hufu <span lang="zh-Hans">虎符</span></p>
+  ${link.known ? html`<p class="peer" data-test="peer" data-open=${isOpen() ? 'yes' : 'no'}>
+    <b>${link.session?.info.clientId}</b> <span class="dim">${t(isOpen() ? 'page_at' : 'page_not_at')}</span> <b>${link.session?.info.serverId}</b></p>` : nothing}
+  <button type="button" class="quiet" data-test="language" lang=${language() === 'en' ? 'zh-Hans' : 'en'} @click=${switchLanguage}>${language() === 'en' ? '中文' : 'English'}</button>
+  ${link.session ? html`<button type="button" data-test="lock" @click=${() => lock('button')}>${t('page_lock')}</button>` : nothing}
+</header>`;
+
+const session = () => html`
+  <h1 class="hidden">${t('page_title')}</h1>
+  <div class="notices">${notices()}</div>
+  <div class="bench">${panel()}${figure()}</div>
+  <div class="cards">${wordView()}${tamperView()}</div>
+  ${historyView()}
+  ${revokeDialog()}`;
+
+const page = () => html`${header()}
+  <main id="main" tabindex="-1">${link.known ? session() : start()}</main>
+  <footer class="dim"><p>${t('page_footer')}</p></footer>`;
+
+async function begin() {
+  await speak(wanted());
+  const root = /** @type {HTMLElement} */ (document.getElementById('page'));
+  root.replaceChildren();
+  drawWith(() => render(page(), root));
+  redraw();
+  find();
+  setInterval(() => {
+    watch();
+    if (link.session) redraw();
+  }, 1000);
+}
+
+if (!document.documentElement.classList.contains('old')) begin();

@@ -1,0 +1,79 @@
+// What went over the wire, in runs: a run is what one action of the person's,
+// or of the connection's own, sent and received.
+import { onForget, redraw } from './page.js';
+
+/** @typedef {import("../wasmclient/hufu.d.ts").TraceEvent} TraceEvent */
+/** @typedef {"flip" | "replay" | "drop"} Tampered */
+
+/**
+ * @typedef {object} Message
+ * @property {number} id
+ * @property {TraceEvent} event
+ * @property {Tampered} [tampered] what the person, as the proxy, did to it
+ * @property {number} [seckeyid] the key that a reply is about
+ * @property {string} [fingerprint] what this end computed on receiving it
+ * @property {string} [record] the fingerprint that the server's record shows
+ */
+
+/**
+ * @typedef {object} Run
+ * @property {number} id
+ * @property {string} kind connect, reconnect, negotiate, verify, revoke, between
+ * @property {boolean} open
+ * @property {Message[]} messages
+ */
+
+const kept = 30;
+
+/** @type {Run[]} */
+let runs = [];
+/** @type {Run | null} */
+let current = null;
+let lastId = 0;
+
+export const allRuns = () => runs;
+
+/** Begins a run, and folds the earlier ones. @param {string} kind */
+export function begin(kind) {
+  for (const run of runs) run.open = false;
+  current = add(kind, true);
+  redraw();
+}
+
+/** What comes now belongs to no action. */
+export function end() {
+  current = null;
+}
+
+/** @param {string} kind @param {boolean} open @returns {Run} */
+function add(kind, open) {
+  const run = { id: ++lastId, kind, open, messages: [] };
+  runs = [...runs.slice(1 - kept), run];
+  return run;
+}
+
+/** Takes a message as it is sent or received. @param {TraceEvent} event @returns {Message} */
+export function take(event) {
+  const run = current ?? (runs.at(-1)?.kind === 'between' ? /** @type {Run} */ (runs.at(-1)) : add('between', false));
+  /** @type {Message} */
+  const message = { id: ++lastId, event };
+  run.messages = [...run.messages.slice(1 - kept), message];
+  redraw();
+  return message;
+}
+
+/** The newest message that fits. @param {(m: Message) => boolean} fits */
+export function newest(fits) {
+  for (const run of runs.toReversed()) {
+    const found = run.messages.findLast(fits);
+    if (found) return found;
+  }
+}
+
+/** A field's value. @param {TraceEvent} event @param {string} name */
+export const valueOf = (event, name) => event.fields.find((f) => f.name === name)?.value;
+
+onForget(() => {
+  runs = [];
+  current = null;
+});

@@ -1,0 +1,79 @@
+// The person plays the proxy on the next message of a direction.
+import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { isOpen, link, onMessage, onStatus } from './connection.js';
+import { t } from './i18n.js';
+import { doing, newestKey, negotiate, verify } from './keys.js';
+import { onForget, redraw } from './page.js';
+
+/** @typedef {import("./sequence.js").Tampered} Tampered */
+/** @typedef {"up" | "down"} Direction */
+
+export const tampering = {
+  /** @type {Direction} */
+  direction: 'up',
+  /** @type {Tampered} */
+  action: 'flip',
+  /** It was done, and waits to be noticed. */
+  waiting: false,
+  /** How it was noticed. */
+  verdict: '',
+  /** By what: a check's name, or a close code. */
+  sign: '',
+};
+
+let armed = false;
+
+/** Tampers with the next message, and has one sent. */
+export async function play() {
+  if (!link.session || doing.action) return;
+  armed = tampering.waiting = true;
+  tampering.verdict = '';
+  await link.session.tamper(tampering.direction, tampering.action);
+  const key = newestKey();
+  await (key ? verify(key.seckeyid) : negotiate());
+}
+
+onMessage((message) => {
+  if (!armed || message.event.sent !== (tampering.direction === 'up')) return;
+  message.tampered = tampering.action;
+  armed = false;
+});
+
+onStatus((status) => {
+  if (!tampering.waiting || status.state !== 'waiting') return;
+  armed = tampering.waiting = false;
+  tampering.sign = status.check ?? String(status.closeCode ?? status.code);
+  tampering.verdict = t(`page_noticed_${tampering.direction}_${tampering.action}`);
+  redraw();
+});
+
+onForget(() => {
+  armed = tampering.waiting = false;
+  tampering.verdict = '';
+});
+
+/** @type {[Direction, Tampered][]} */
+const tricks = [['up', 'flip'], ['up', 'replay'], ['up', 'drop'], ['down', 'flip'], ['down', 'replay'], ['down', 'drop']];
+
+/** @param {Event} e */
+function choose(e) {
+  const [direction, action] = /** @type {HTMLSelectElement} */ (e.target).value.split(' ');
+  tampering.direction = /** @type {Direction} */ (direction);
+  tampering.action = /** @type {Tampered} */ (action);
+}
+
+export const tamperView = () => html`<section class="card" aria-labelledby="tamper-title">
+  <h2 id="tamper-title">${t('page_tamper')}</h2>
+  <p>${t('page_tamper_lede')}</p>
+  <div class="row">
+    <label>${t('page_tamper_what')}
+      <select data-test="tamper-what" @change=${choose}>
+        ${tricks.map(([direction, action]) => html`<option value=${`${direction} ${action}`}>${t(`page_tamper_${direction}_${action}`)}</option>`)}
+      </select></label>
+    <button type="button" data-test="tamper" ?disabled=${!isOpen() || doing.action !== '' || tampering.waiting} @click=${play}>${t('page_tamper_do')}</button>
+  </div>
+  <div role="status" data-test="tamper-verdict">
+    ${tampering.waiting ? html`<p class="dim busy">${t(tampering.action === 'drop' ? 'page_tamper_silence' : 'page_tamper_waiting')}</p>` : nothing}
+    ${tampering.verdict ? html`<p class="verdict">${tampering.verdict} <code>${tampering.sign}</code></p>` : nothing}
+  </div>
+</section>`;
