@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -224,12 +225,13 @@ func (p *tunnels) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.t.Error(err)
 		return
 	}
-	w.WriteHeader(http.StatusOK)
+	// Taken over before it is answered: the client speaks as soon as it is.
 	client, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		p.t.Error(err)
 		return
 	}
+	fmt.Fprint(client, "HTTP/1.1 200 OK\r\n\r\n")
 	p.wg.Go(func() { splice(server, client) })
 	p.wg.Go(func() { splice(client, server) })
 }
