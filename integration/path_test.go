@@ -408,6 +408,27 @@ func TestJSON(t *testing.T) {
 		client("view")
 		client("shm", "destroy")
 		client("shm", "create")
+		client("config", "show")
+		client("config", "check")
+		server("config", "show")
+		server("config", "check")
+		server("migrate")
+		tokens := t.TempDir()
+		for _, added := range [][]string{{"outlet", "add"}, {"outlet", "new-secret"}, {"operator", "add"}, {"operator", "new-secret"}} {
+			file := filepath.Join(tokens, strings.Join(added, "-"))
+			server(added[0], added[1], "X-"+added[0], "--token-file", file)
+			token := tokenFrom(t, file)
+			canaries = append(canaries, token.Secret[:])
+		}
+		server("operator", "list")
+		server("operator", "disable", "X-operator")
+		server("operator", "enable", "X-operator")
+		server("event", "list")
+		server("kek", "new")
+		server("kek", "rotate")
+		server("kek", "check")
+		client("negotiate") // under the new key ring
+		client("unenrol")
 		printed.WriteString(strings.Join(s.server.log.since(0), "\n"))
 
 		text := printed.String()
@@ -423,6 +444,16 @@ func TestJSON(t *testing.T) {
 			t.Error("a token was printed")
 		}
 	})
+}
+
+// tokenFrom reads a token from a file.
+func tokenFrom(t testing.TB, file string) *wire.Token {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	must(t, err)
+	token, err := wire.DecodeToken(string(text))
+	must(t, err)
+	return token
 }
 
 func expectJSON(t testing.TB, command, out string) {
