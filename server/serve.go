@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"hufu/shared/settings"
 	"hufu/shared/text"
 	"hufu/shared/wire"
+	"hufu/static"
 )
 
 // serveCmd runs the server until a signal ends it.
@@ -24,17 +26,19 @@ type serveCmd struct{ serveSettings }
 
 // serveSettings are the settings that serve has besides the common ones.
 type serveSettings struct {
-	Listen       string        `help:"${help_listen}" default:"127.0.0.1:8470" env:"HUFU_LISTEN" placeholder:"ADDRESS"`
-	BasePath     string        `help:"${help_base_path}" env:"HUFU_BASE_PATH" placeholder:"/PATH"`
-	TrustedProxy []string      `help:"${help_trusted_proxy}" env:"HUFU_TRUSTED_PROXY" placeholder:"CIDR"`
-	Lifetime     time.Duration `help:"${help_lifetime}" default:"24h" env:"HUFU_LIFETIME"`
-	Grace        time.Duration `help:"${help_grace}" default:"1h" env:"HUFU_GRACE"`
-	Idle         time.Duration `help:"${help_idle}" default:"75s" env:"HUFU_IDLE"`
-	MaxPerClient int           `help:"${help_max_per_client}" default:"4" env:"HUFU_MAX_PER_CLIENT"`
-	MaxRate      float64       `help:"${help_max_rate}" default:"2" env:"HUFU_MAX_RATE"`
-	MaxBurst     int           `help:"${help_max_burst}" default:"10" env:"HUFU_MAX_BURST"`
-	LogFormat    string        `help:"${help_log_format}" enum:"text,json" default:"text" env:"HUFU_LOG_FORMAT"`
-	LogLevel     slog.Level    `help:"${help_log_level}" default:"INFO" env:"HUFU_LOG_LEVEL"`
+	Listen        string        `help:"${help_listen}" default:"127.0.0.1:8470" env:"HUFU_LISTEN" placeholder:"ADDRESS"`
+	BasePath      string        `help:"${help_base_path}" env:"HUFU_BASE_PATH" placeholder:"/PATH"`
+	ConsoleListen string        `help:"${help_console_listen}" env:"HUFU_CONSOLE_LISTEN" placeholder:"ADDRESS"`
+	NoConsole     bool          `help:"${help_no_console}" env:"HUFU_NO_CONSOLE"`
+	TrustedProxy  []string      `help:"${help_trusted_proxy}" env:"HUFU_TRUSTED_PROXY" placeholder:"CIDR"`
+	Lifetime      time.Duration `help:"${help_lifetime}" default:"24h" env:"HUFU_LIFETIME"`
+	Grace         time.Duration `help:"${help_grace}" default:"1h" env:"HUFU_GRACE"`
+	Idle          time.Duration `help:"${help_idle}" default:"75s" env:"HUFU_IDLE"`
+	MaxPerClient  int           `help:"${help_max_per_client}" default:"4" env:"HUFU_MAX_PER_CLIENT"`
+	MaxRate       float64       `help:"${help_max_rate}" default:"2" env:"HUFU_MAX_RATE"`
+	MaxBurst      int           `help:"${help_max_burst}" default:"10" env:"HUFU_MAX_BURST"`
+	LogFormat     string        `help:"${help_log_format}" enum:"text,json" default:"text" env:"HUFU_LOG_FORMAT"`
+	LogLevel      slog.Level    `help:"${help_log_level}" default:"INFO" env:"HUFU_LOG_LEVEL"`
 }
 
 const (
@@ -60,33 +64,81 @@ func (c *serveCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", c.Listen)
-	if err != nil {
-		return errors.Join(text.Errorf("err_setting", "--listen", err), in.store.Close())
-	}
 	sessions := session.New(in.service, session.Limits{PerClient: c.MaxPerClient, NegotiateRate: c.MaxRate, NegotiateBurst: c.MaxBurst}, log)
-	server := &http.Server{
-		Handler:           web.New(web.Config{BasePath: c.BasePath, Trusted: trusted, Log: log}, in.service, sessions),
-		ReadHeaderTimeout: headerWithin, IdleTimeout: idleWithin, MaxHeaderBytes: maxHeader,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	doors, err := c.doors(web.Config{BasePath: c.BasePath, Trusted: trusted, Log: log}, in.service, sessions)
+	if err != nil {
+		return errors.Join(err, in.store.Close())
 	}
 	build := settings.ThisBuild()
-	log.Info("listening", "address", listener.Addr().String(), "server", in.service.ServerID(), "store", in.where, "settings", e.file,
+	log.Info("listening", "address", doors[0].listener.Addr().String(), "server", in.service.ServerID(), "store", in.where, "settings", e.file,
 		"version", build.Version, "commit", build.Commit)
-	err = serve(e, server, listener, sessions, in, log)
+	err = serve(e, doors, sessions, in, log)
 	log.Info("stopped")
 	return errors.Join(err, in.store.Close())
 }
 
+// door is one listener and what it serves.
+type door struct {
+	server   *http.Server
+	listener net.Listener
+}
+
+// doors opens the public listener first, then the console's if it is to be apart.
+func (c *serveCmd) doors(cfg web.Config, service *keyservice.Service, sessions *session.Server) (doors []door, err error) {
+	console := c.console(cfg.Log)
+	open := func(flag, address string, console *web.Console) {
+		listener, failed := net.Listen("tcp", address)
+		if failed != nil {
+			err = errors.Join(err, text.Errorf("err_setting", flag, failed))
+			return
+		}
+		cfg.Console = console
+		doors = append(doors, door{&http.Server{
+			Handler:           web.New(cfg, service, sessions),
+			ReadHeaderTimeout: headerWithin, IdleTimeout: idleWithin, MaxHeaderBytes: maxHeader,
+			ErrorLog: slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
+		}, listener})
+		if console != nil {
+			cfg.Log.Info("console", "url", "http://"+listener.Addr().String()+strings.TrimSuffix(cfg.BasePath, "/")+"/")
+		}
+	}
+	if c.ConsoleListen == "" {
+		open("--listen", c.Listen, console)
+	} else {
+		open("--listen", c.Listen, nil)
+		open("--console-listen", c.ConsoleListen, console)
+	}
+	if err != nil {
+		for _, d := range doors {
+			d.listener.Close()
+		}
+	}
+	return doors, err
+}
+
+// console is what is embedded, unless it is left out.
+func (c *serveCmd) console(log *slog.Logger) *web.Console {
+	if c.NoConsole {
+		return nil
+	}
+	console, err := web.LoadConsole(static.Dist)
+	if err != nil {
+		log.Warn("no console", "error", err)
+	}
+	return console
+}
+
 // serve serves until ctx ends, then stops in order: no new connections, what
 // is in flight is answered, sessions are closed with 1012, the rules stop last.
-func serve(ctx context.Context, server *http.Server, listener net.Listener, sessions *session.Server, in *installation, log *slog.Logger) error {
+func serve(ctx context.Context, doors []door, sessions *session.Server, in *installation, log *slog.Logger) error {
 	rules, stopRules := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
 	wg.Go(func() { in.service.Run(rules) })
 	wg.Go(func() { watchRing(rules, in.ring, log) })
-	failed := make(chan error, 1)
-	wg.Go(func() { failed <- server.Serve(listener) })
+	failed := make(chan error, len(doors))
+	for _, d := range doors {
+		wg.Go(func() { failed <- d.server.Serve(d.listener) })
+	}
 
 	var err error
 	select {
@@ -95,7 +147,13 @@ func serve(ctx context.Context, server *http.Server, listener net.Listener, sess
 	}
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownWithin)
 	defer cancel()
-	err = errors.Join(err, server.Shutdown(within))
+	var closing sync.WaitGroup
+	shut := make([]error, len(doors))
+	for i, d := range doors {
+		closing.Go(func() { shut[i] = d.server.Shutdown(within) })
+	}
+	closing.Wait()
+	err = errors.Join(err, errors.Join(shut...))
 	sessions.Shutdown(within)
 	stopRules()
 	wg.Wait()
@@ -167,6 +225,9 @@ func (c *serveSettings) check() (trusted []*net.IPNet, err error) {
 	}
 	if c.MaxBurst < 1 {
 		errs = append(errs, text.Errorf("err_max_negotiate", "--max-burst", c.MaxBurst))
+	}
+	if c.NoConsole && c.ConsoleListen != "" {
+		errs = append(errs, text.Errorf("err_console"))
 	}
 	if c.BasePath != "" && (c.BasePath[0] != '/' || c.BasePath == "/") {
 		errs = append(errs, text.Errorf("err_base_path", c.BasePath))

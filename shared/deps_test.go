@@ -61,6 +61,7 @@ var table = map[string]allowed{
 	"nativeclient": {ours: []string{"shared/client", "shared/kex", "shared/settings", "shared/text", "shared/wire", "shm"}, third: []string{kong, sys, "golang.org/x/term", "charm.land", metrics}, why: "it wires the client to terminal, files and segment"},
 	"wasmclient":   {ours: []string{"shared/client", "shared/kex", "shared/wire"}, why: "it is a bridge of promises without protocol logic, and small"},
 	"static":       {why: "it embeds the console's files"},
+	"static/build": {ours: []string{"shared/text", "static"}, third: []string{"github.com/andybalholm/brotli"}, why: "it is a tool of the build, which compresses what is embedded; no program contains it"},
 }
 
 // free are the folders whose packages may import anything and are imported by
@@ -81,7 +82,7 @@ var forbidden = []struct {
 	{"shared/wire", never, []string{"net", "time", "log", "io/fs", "math/rand"}, "the protocol's core is bytes in, bytes out: no network, clock, log or chance"},
 	{"shared/kex", never, []string{"net", "time", "log", "io/fs", "math/rand"}, "the protocol's core is bytes in, bytes out: no network, clock, log or chance but a reader's"},
 	{"server/keyservice", never, []string{"net", "os", "database/sql"}, "the rules know no socket, file or database"},
-	{"static", never, []string{"net", "os", "log", "time"}, "it embeds files and has no code"},
+	{"static", func(pkg, _ string) bool { return pkg == "static/build" }, []string{"net", "os", "log", "time"}, "it embeds files and has no code (its tool static/build excepted)"},
 }
 
 func never(string, string) bool { return false }
@@ -303,6 +304,9 @@ func TestCheck(t *testing.T) {
 		{"wasmclient", "a_js.go", "hufu/shared/settings", "must not import shared/settings"},
 		{"static", "a.go", "embed", ""},
 		{"static", "a.go", "net/http", "it embeds files"},
+		{"static", "a.go", "github.com/andybalholm/brotli", "must not import"},
+		{"static/build", "a.go", "os", ""},
+		{"static/build", "a.go", "github.com/andybalholm/brotli", ""},
 		{"integration", "a.go", "hufu/server", ""},
 		{"integration/pgtest", "a.go", "github.com/jackc/pgx/v5", ""},
 		{"integrations", "a.go", "fmt", "add it to the table with a reason"},

@@ -25,7 +25,7 @@ export function wanted() {
 
 /** Fetches the texts of a language and shows the page in it. @param {Lang} name */
 export async function speak(name) {
-  const reply = await fetch(new URL(`text.${name}.json`, document.baseURI));
+  const reply = await fetch(new URL(`text.${name}.json`, import.meta.url));
   if (!reply.ok) throw new Error(`text.${name}.json: ${reply.status}`);
   texts = await reply.json();
   lang = name;

@@ -1,5 +1,5 @@
-// Package web is the HTTP side of the server: the upgrade to WebSocket, and
-// health. It decides nothing about keys.
+// Package web is the HTTP side of the server: the upgrade to WebSocket, health,
+// and the console. It decides nothing about keys.
 package web
 
 import (
@@ -27,6 +27,7 @@ import (
 type Config struct {
 	BasePath string       // such as /hufu; empty: the root
 	Trusted  []*net.IPNet // proxies whose X-Forwarded-For is believed; nil: none
+	Console  *Console     // nil: none here
 	Log      *slog.Logger
 }
 
@@ -48,10 +49,14 @@ func New(cfg Config, service *keyservice.Service, sessions *session.Server) http
 	e.IPExtractor = clientAddress(cfg.Trusted)
 	e.HTTPErrorHandler = h.failed
 
-	base := e.Group(strings.TrimSuffix(cfg.BasePath, "/"))
+	basePath := strings.TrimSuffix(cfg.BasePath, "/")
+	base := e.Group(basePath)
 	base.GET(wire.Path, h.upgrade)
 	base.GET("/healthz", h.healthz)
 	base.GET("/readyz", h.readyz)
+	if cfg.Console != nil {
+		cfg.Console.routes(base, basePath)
+	}
 	return e
 }
 
