@@ -19,7 +19,7 @@ const telling = new Set(['r1', 'r2', 'share', 'confirm', 'nonce', 'seckeyid', 'l
 /** @param {TraceEvent["fields"][number]} field */
 const fieldView = ({ name, size, value }) => html`<div data-field=${name}>
   <dt><code>${name}</code>${has(`page_field_${name}`) ? html` <span class="dim">${t(`page_field_${name}`)}</span>` : nothing}</dt>
-  <dd class="size">${size ? bytes(size) : nothing}</dd>
+  ${size ? html`<dd class="size">${bytes(size)}</dd>` : nothing}
   <dd class="value hex">${value ?? html`<span class="dim">${t(size ? 'page_not_shown' : 'page_empty')}</span>`}</dd>
 </div>`;
 
@@ -46,8 +46,8 @@ function messageView(message, run) {
         <b>${event.name}</b>
         <span class="size">${bytes(event.size)}</span>
         <span class="when">+${number(after)} ms</span>
+        ${tampered ? html`<strong class="mark">${t(`page_tampered_${tampered}`)}</strong>` : nothing}
       </p>
-      ${tampered ? html`<p class="mark">${t(`page_tampered_${tampered}`)}</p>` : nothing}
       ${fieldsView(event)}
     </div>
     ${event.sent ? there : here}
@@ -69,11 +69,13 @@ function runView(run) {
 
 export const figure = () => html`<section class="figure" aria-labelledby="figure-title">
   <h2 id="figure-title">${t('page_figure')}</h2>
-  <div class="lanes">
-    <p><b>${t('page_lane_browser')}</b><span>${t('page_lane_stays')}</span></p>
-    <p><b>${t('page_lane_proxy')}</b><span>${t('page_lane_sees')}</span></p>
-    <p><b>${t('page_lane_server')} ${link.session?.info.serverId}</b><span>${t('page_lane_stays')}</span></p>
+  <div class="runs">
+    <div class="lanes">
+      <p><b>${t('page_lane_browser')}</b><span>${t('page_lane_stays')}</span></p>
+      <p><b>${t('page_lane_proxy')}</b><span>${t('page_lane_sees')}</span></p>
+      <p><b>${t('page_lane_server')} ${link.session?.info.serverId}</b><span>${t('page_lane_stays')}</span></p>
+    </div>
+    ${repeat(allRuns(), (r) => r.id, runView)}
   </div>
-  ${repeat(allRuns(), (r) => r.id, runView)}
   ${ledger()}
 </section>`;

@@ -13,6 +13,14 @@ import { askRevoke } from './revoke.js';
 const time = (at, on) => (at === undefined ? html`<span class="dim">–</span>`
   : html`<time datetime=${new Date(at).toISOString()}>${day(at) === on ? clock(at) : moment(at)}</time>`);
 
+/** When and why a key ended, or will. @param {Row} row @param {string} on */
+function end(row, on) {
+  if (row.state === 'retired') return html`<span class="dim">${t('page_replaced')} ${time(row.retired, on)}</span>`;
+  if (row.ended === undefined) return html`<span class="dim">${t('page_until')} ${time(row.expires, on)}</span>`;
+  const why = has(`reason_${row.reason}`) ? t(`reason_${row.reason}`) : row.reason;
+  return html`${time(row.ended, on)} <span class="dim">${why}</span>`;
+}
+
 /** @param {Row} row @param {string} on */
 function rowView(row, on) {
   const living = row.state === 'active' || row.state === 'retired' || row.state === 'pending';
@@ -23,8 +31,7 @@ function rowView(row, on) {
     <td data-label=${t('page_fingerprint')} class="hex">${grouped(row.fingerprint)}</td>
     <td data-label=${t('page_agreed')}>${time(row.negotiated, on)}</td>
     <td data-label=${t('page_verified')}>${time(row.verified, on)}</td>
-    <td data-label=${t('page_ended')}>${living ? html`<span class="dim">${t('page_until')} ${time(row.expires, on)}</span>` : time(row.ended, on)}
-      ${row.reason ? html`<span class="dim">${has(`reason_${row.reason}`) ? t(`reason_${row.reason}`) : row.reason}</span>` : nothing}</td>
+    <td data-label=${t('page_ended')}><span>${end(row, on)}</span></td>
     <td class="do">
       ${held(row.seckeyid) ? html`<button type="button" class="small" ?disabled=${!can} @click=${() => verify(row.seckeyid)}
         aria-label=${t('page_verify_n', row.seckeyid)}>${t('page_verify')}</button>` : nothing}

@@ -14,9 +14,11 @@ import { find } from './token.js';
 import { start } from './token-view.js';
 import { wordView } from './word.js';
 
+const mark = new URL('mark.svg', import.meta.url).href;
+
 const header = () => html`<header>
   <a class="skip" href="#main">${t('page_skip')}</a>
-  <p class="brand"><img src="mark.svg" alt="" width="28" height="28">Hufu <span lang="zh-Hans">虎符</span></p>
+  <p class="brand"><img src=${mark} alt="" width="28" height="28">Hufu <span lang="zh-Hans">虎符</span></p>
   ${link.known ? html`<p class="peer" data-test="peer" data-open=${isOpen() ? 'yes' : 'no'}>
     <b>${link.session?.info.clientId}</b> <span class="dim">${t(isOpen() ? 'page_at' : 'page_not_at')}</span> <b>${link.session?.info.serverId}</b></p>` : nothing}
   <button type="button" class="quiet" data-test="language" lang=${language() === 'en' ? 'zh-Hans' : 'en'} @click=${switchLanguage}>${language() === 'en' ? '中文' : 'English'}</button>
@@ -26,8 +28,8 @@ const header = () => html`<header>
 const session = () => html`
   <h1 class="hidden">${t('page_title')}</h1>
   <div class="notices">${notices()}</div>
-  <div class="bench">${panel()}${figure()}</div>
-  <div class="cards">${wordView()}${tamperView()}</div>
+  <div class="bench"><div class="side">${panel()}${tamperView()}</div>${figure()}</div>
+  ${wordView()}
   ${historyView()}
   ${revokeDialog()}`;
 

@@ -34,7 +34,9 @@ function notes({ event, fingerprint, record }) {
     case 'verify received':
       return { there: { text: t('page_note_proof_there') } };
     case 'revoke received':
-      return { there: { text: t('page_note_revoked_there') }, here: { text: t('page_note_revoked_here') } };
+      return { there: { text: t('page_note_revoked_there') } };
+    case 'receipt sent':
+      return { here: { text: t('page_note_wiped_here') } };
     case 'view received':
       return record ? { there: { text: t('page_note_record'), fingerprint: record } } : {};
     case 'push received':

@@ -62,7 +62,7 @@ function choose(e) {
   tampering.action = /** @type {Tampered} */ (action);
 }
 
-export const tamperView = () => html`<section class="card" aria-labelledby="tamper-title">
+export const tamperView = () => html`<section class="tampering" aria-labelledby="tamper-title">
   <h2 id="tamper-title">${t('page_tamper')}</h2>
   <p>${t('page_tamper_lede')}</p>
   <div class="row">
