@@ -15,6 +15,7 @@ postgres() { has initdb || ls /usr/lib/postgresql/*/bin/initdb; }
 need gcc has cc
 need python3 has python3
 need nodejs has node
+need chromium has chromium
 need postgresql-15 postgres
 need groff-base has groff
 [ -z "$missing" ] && exit 0

@@ -1,0 +1,8 @@
+//go:build !race
+
+package browser
+
+var (
+	buildFlags []string
+	raced      = false
+)
