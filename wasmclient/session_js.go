@@ -74,13 +74,13 @@ func (a *arguments) token(v js.Value) *wire.Token {
 // connect makes a session and has it connect.
 func connect(a *arguments) job {
 	options := a.object("options", a.at(0))
-	url := options.Get("url")
+	url := property(options, "url")
 	s := &session{clock: client.ElapsedClock(), proxy: newProxy(), ran: make(chan struct{}), over: make(chan struct{}),
 		changed: make(chan struct{}), shown: map[uint64]bool{}}
-	s.on.trace = a.callback("onTrace", options.Get("onTrace"), false)
-	s.on.key = a.callback("onKey", options.Get("onKey"), false)
-	s.on.status = a.callback("onStatus", options.Get("onStatus"), false)
-	token := a.token(options.Get("token"))
+	s.on.trace = a.callback("onTrace", property(options, "onTrace"), false)
+	s.on.key = a.callback("onKey", property(options, "onKey"), false)
+	s.on.status = a.callback("onStatus", property(options, "onStatus"), false)
+	token := a.token(property(options, "token"))
 	defer token.Secret.Zero()
 	address := token.Dial()
 	if !url.IsUndefined() {

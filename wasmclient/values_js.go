@@ -76,6 +76,12 @@ func define(object js.Value, name string, value js.Value) {
 		"value": value, "enumerable": true, "writable": true, "configurable": true})
 }
 
+// property reads one of an object of the page's. js.Value.Get must not: what a
+// getter throws would tear through the runtime's stack.
+func property(object js.Value, name any) js.Value {
+	return js.Global().Get("Reflect").Call("get", object, name)
+}
+
 // unlessZero leaves out what is not there.
 func unlessZero[T comparable](v T) any {
 	var zero T
@@ -148,7 +154,10 @@ func (a *arguments) bytes(name string, v js.Value) []byte {
 	return b
 }
 
-func isBytes(v js.Value) bool { return v.InstanceOf(js.Global().Get("Uint8Array")) }
+// isBytes is not fooled by a Proxy, whose traps may throw.
+func isBytes(v js.Value) bool {
+	return js.Global().Get("ArrayBuffer").Call("isView", v).Bool() && v.InstanceOf(js.Global().Get("Uint8Array"))
+}
 
 // callback takes a function, or undefined if it may be left out.
 func (a *arguments) callback(name string, v js.Value, must bool) js.Value {
@@ -190,21 +199,21 @@ func (a *arguments) filter(v js.Value) *wire.Filter {
 		return f
 	}
 	v = a.object("filter", v)
-	if outlet := v.Get("outlet"); !outlet.IsUndefined() {
+	if outlet := property(v, "outlet"); !outlet.IsUndefined() {
 		if f.Outlet = a.text("outlet", outlet); !wire.ValidID(f.Outlet) {
 			a.wrong("outlet is not an identifier")
 		}
 	}
-	if from := v.Get("from"); !from.IsUndefined() {
+	if from := property(v, "from"); !from.IsUndefined() {
 		f.From = a.number("from", from, 0, wire.MaxInteger)
 	}
-	if to := v.Get("to"); !to.IsUndefined() {
+	if to := property(v, "to"); !to.IsUndefined() {
 		f.To = a.number("to", to, 1, wire.MaxInteger)
 	}
-	if list := v.Get("states"); !list.IsUndefined() {
+	if list := property(v, "states"); !list.IsUndefined() {
 		f.Bounded = true
 		for i := range a.length("states", list) {
-			f.States = append(f.States, wire.State(1+a.oneOf("a state", list.Index(i), states...)))
+			f.States = append(f.States, wire.State(1+a.oneOf("a state", property(list, i), states...)))
 		}
 	}
 	return f
@@ -214,11 +223,15 @@ func (a *arguments) filter(v js.Value) *wire.Filter {
 const maxList = 8192
 
 func (a *arguments) length(name string, v js.Value) int {
-	if !js.Global().Get("Array").Call("isArray", v).Bool() || v.Length() > maxList {
+	n := -1
+	if js.Global().Get("Array").Call("isArray", v).Bool() {
+		n = property(v, "length").Int()
+	}
+	if n < 0 || n > maxList {
 		a.wrong("%s is not a list of at most %d", name, maxList)
 		return 0
 	}
-	return v.Length()
+	return n
 }
 
 // maxDepth is deeper than a document may be, so that one that contains itself
@@ -249,7 +262,7 @@ func (a *arguments) value(name string, v js.Value, depth int) any {
 	case js.Global().Get("Array").Call("isArray", v).Bool():
 		items := []any{}
 		for i := range a.length(name, v) {
-			items = append(items, a.value(name, v.Index(i), depth-1))
+			items = append(items, a.value(name, property(v, i), depth-1))
 		}
 		return items
 	}
@@ -257,7 +270,7 @@ func (a *arguments) value(name string, v js.Value, depth int) any {
 	keys := js.Global().Get("Object").Call("keys", v)
 	for i := range a.length(name, keys) {
 		key := keys.Index(i).String()
-		if item := v.Get(key); !item.IsUndefined() {
+		if item := property(v, key); !item.IsUndefined() {
 			doc[key] = a.value(key, item, depth-1)
 		}
 	}
