@@ -1,7 +1,7 @@
 // The connection: opened with a token, kept by the wasm client, seen in its status.
 import { client } from './client.js';
 import { focusOn, forget, onForget, redraw } from './page.js';
-import { begin, end, take } from './sequence.js';
+import { begin, beginUnasked, end, take } from './sequence.js';
 
 /** @typedef {import("../wasmclient/hufu.d.ts").Session} Session */
 /** @typedef {import("../wasmclient/hufu.d.ts").Status} Status */
@@ -52,26 +52,35 @@ function address() {
   return url.href;
 }
 
+/** Tells the callbacks of a session that was left from those of the present one. */
+let turn = 0;
+
 /** Connects with a token, loading the client if need be. @param {string} token */
 export async function connect(token) {
+  const mine = ++turn;
+  /** @template T @param {(x: T) => void} f @returns {(x: T) => void} */
+  const ifMine = (f) => (x) => mine === turn && f(x);
   link.loading = true;
   link.failure = null;
   redraw();
   try {
     const hufu = await client();
     begin('connect');
-    link.session = await hufu.connect({
+    const session = await hufu.connect({
       token,
       url: address(),
-      onTrace: (event) => {
+      onTrace: ifMine((event) => {
         const message = take(event);
         messageWatchers.forEach((f) => f(message));
-      },
-      onKey: (change) => keyWatchers.forEach((f) => f(change)),
-      onStatus: changed,
+      }),
+      onKey: ifMine((change) => keyWatchers.forEach((f) => f(change))),
+      onStatus: ifMine(changed),
     });
+    if (mine !== turn) return void session.close();
+    link.session = session;
     if (link.status.state === 'open') arrived();
   } catch (error) {
+    if (mine !== turn) return;
     link.failure = /** @type {HufuError} */ (error);
   }
   link.loading = false;
@@ -83,7 +92,7 @@ function changed(status) {
   const before = link.status.state;
   link.status = status;
   link.retryAt = performance.now() + (status.retryIn ?? 0);
-  if (status.state === 'connecting' && before === 'waiting') begin(link.known ? 'reconnect' : 'connect');
+  if (status.state === 'connecting' && before === 'waiting') beginUnasked(link.known ? 'reconnect' : 'connect');
   if (status.state === 'open' && before !== 'open' && link.session) arrived();
   if (status.state === 'waiting') end();
   statusWatchers.forEach((f) => f(status));
@@ -106,7 +115,9 @@ export function leave() {
 }
 
 onForget(() => {
+  turn++;
   link.session = null;
+  link.loading = false;
   link.status = { state: 'closed' };
   link.known = false;
   link.failure = null;

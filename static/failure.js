@@ -1,6 +1,8 @@
 // Failures in the person's language.
 import { has, t } from './i18n.js';
 
+/** @typedef {import("../wasmclient/hufu.d.ts").HufuError} HufuError */
+
 /** What a code means, and what to do. @param {string | undefined} code */
 export function codeText(code) {
   const key = `page_error_${(code ?? 'internal').replaceAll('-', '_')}`;
@@ -9,9 +11,10 @@ export function codeText(code) {
 
 /**
  * What went wrong, of an error or of a status.
- * @param {{ code?: string, check?: string, closeCode?: number }} failure
+ * @param {unknown} failure
  */
-export function failureText({ code, check, closeCode }) {
+export function failureText(failure) {
+  const { code, check, closeCode } = /** @type {Partial<HufuError>} */ (failure);
   if (code === 'check') return t('page_error_check', check ?? '');
   const closed = `page_close_${closeCode}`;
   return has(closed) ? t(closed) : codeText(code);

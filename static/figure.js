@@ -57,11 +57,10 @@ function messageView(message, run) {
 /** @param {Run} run */
 function runView(run) {
   const size = run.messages.reduce((sum, m) => sum + m.event.size, 0);
-  const first = run.messages[0];
   return html`<details class="run" .open=${run.open} data-test="run" data-kind=${run.kind}
     @toggle=${(/** @type {Event} */ e) => { run.open = /** @type {HTMLDetailsElement} */ (e.target).open; redraw(); }}>
     <summary><b>${t(`page_run_${run.kind}`)}</b>
-      ${first ? html`<span class="dim">${clock(first.event.at)} · ${t('page_run_sum', number(run.messages.length), bytes(size))}</span>` : nothing}
+      <span class="dim">${clock(run.messages[0].event.at)} · ${t('page_run_sum', number(run.messages.length), bytes(size))}</span>
     </summary>
     <ol class="messages">${repeat(run.messages, (m) => m.id, (m) => messageView(m, run))}</ol>
   </details>`;
@@ -75,7 +74,7 @@ export const figure = () => html`<section class="figure" aria-labelledby="figure
       <p><b>${t('page_lane_proxy')}</b><span>${t('page_lane_sees')}</span></p>
       <p><b>${t('page_lane_server')} ${link.session?.info.serverId}</b><span>${t('page_lane_stays')}</span></p>
     </div>
-    ${repeat(allRuns(), (r) => r.id, runView)}
+    ${repeat(allRuns().filter((r) => r.messages.length), (r) => r.id, runView)}
   </div>
   ${ledger()}
 </section>`;

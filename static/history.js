@@ -42,16 +42,19 @@ export const more = () => read(history.cursor);
 
 /** @param {number} cursor */
 async function read(cursor) {
-  if (!isOpen() || !link.session) return;
+  const { session } = link;
+  if (!isOpen() || !session) return;
   history.loading = true;
   history.failure = '';
   redraw();
   try {
-    const next = await link.session.view(filter(), cursor, page);
+    const next = await session.view(filter(), cursor, page);
+    if (link.session !== session) return; // it was left meanwhile
     history.rows = cursor ? [...history.rows, ...next.rows] : next.rows;
     history.cursor = next.cursor;
     history.known = true;
   } catch (error) {
+    if (link.session !== session) return;
     history.failure = failureText(error);
   }
   history.loading = false;

@@ -8,6 +8,7 @@ import { begin, end, newest, valueOf } from './sequence.js';
 
 /** @typedef {import("../wasmclient/hufu.d.ts").Key} Key */
 /** @typedef {import("../wasmclient/hufu.d.ts").KeyState} KeyState */
+/** @typedef {import("../wasmclient/hufu.d.ts").Session} Session */
 
 /** The key that the tally shows: what is known of it at either end. */
 export const shown = {
@@ -29,7 +30,7 @@ export const doing = {
 };
 
 /** The keys that this page holds, newest first. @returns {Key[]} */
-export const heldKeys = () => link.session?.keys() ?? [];
+const heldKeys = () => link.session?.keys() ?? [];
 
 /** The held key with that number. @param {number} seckeyid */
 export const held = (seckeyid) => heldKeys().find((k) => k.seckeyid === seckeyid);
@@ -64,29 +65,35 @@ async function compare() {
 /**
  * Does one action: its messages are a run, its end is said.
  * @param {"negotiate" | "verify" | "revoke"} action
- * @param {() => Promise<string>} what
+ * @param {(session: Session) => Promise<string>} what
  */
 async function act(action, what) {
-  if (doing.action || !isOpen()) return;
+  const { session } = link;
+  if (!session || doing.action || !isOpen()) return;
   doing.action = action;
   doing.said = '';
   doing.failed = false;
   begin(action);
+  let said = '';
+  let failed = false;
   try {
-    doing.said = await what();
+    said = await what(session);
   } catch (error) {
-    doing.said = failureText(error);
-    doing.failed = true;
+    said = failureText(error);
+    failed = true;
   }
+  if (link.session !== session) return; // it was left meanwhile
+  doing.said = said;
+  doing.failed = failed;
   doing.action = '';
   end();
   redraw();
 }
 
 /** Agrees on a key and verifies it. */
-export const negotiate = () => act('negotiate', async () => {
+export const negotiate = () => act('negotiate', async (session) => {
   show(0, '');
-  const key = await session().negotiate();
+  const key = await session.negotiate();
   shown.seckeyid = key.seckeyid;
   shown.mine = key.fingerprint;
   shown.state = key.state;
@@ -95,9 +102,9 @@ export const negotiate = () => act('negotiate', async () => {
 });
 
 /** Proves at both ends that they hold the same. @param {number} seckeyid */
-export const verify = (seckeyid) => act('verify', async () => {
+export const verify = (seckeyid) => act('verify', async (session) => {
   if (shown.seckeyid !== seckeyid) show(seckeyid, '');
-  const key = await session().verify(seckeyid);
+  const key = await session.verify(seckeyid);
   shown.mine = key.fingerprint;
   shown.state = key.state;
   await compare();
@@ -105,17 +112,12 @@ export const verify = (seckeyid) => act('verify', async () => {
 });
 
 /** Ends a key for good. @param {number} seckeyid @param {number} reason */
-export const revoke = (seckeyid, reason) => act('revoke', async () => {
-  await session().revoke(seckeyid, reason);
+export const revoke = (seckeyid, reason) => act('revoke', async (session) => {
+  await session.revoke(seckeyid, reason);
   if (shown.seckeyid === seckeyid) shown.state = 'revoked';
   await refresh();
   return t('page_said_revoked', seckeyid);
 });
-
-function session() {
-  if (!link.session) throw new Error(t('page_error_closed'));
-  return link.session;
-}
 
 onMessage((message) => {
   const { event } = message;

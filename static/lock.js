@@ -2,6 +2,7 @@
 // the session and the token.
 import { leave, link } from './connection.js';
 import { focusOn } from './page.js';
+import { token } from './token.js';
 
 const minute = 60_000;
 let touched = Date.now();
@@ -30,7 +31,7 @@ export const stay = () => {
 
 /** Locks if it is time; called every second. */
 export function watch() {
-  if (link.session && locksIn() <= 0) lock('idle');
+  if ((link.session || token.text) && locksIn() <= 0) lock('idle');
 }
 
 for (const event of ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart']) {

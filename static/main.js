@@ -6,7 +6,7 @@ import { historyView } from './history-view.js';
 import { language, speak, switchLanguage, t, wanted } from './i18n.js';
 import { panel } from './keys-view.js';
 import { lock, watch } from './lock.js';
-import { notices } from './notice.js';
+import { announcement, notices } from './notice.js';
 import { drawWith, redraw } from './page.js';
 import { revokeDialog } from './revoke.js';
 import { tamperView } from './tamper.js';
@@ -28,13 +28,14 @@ const header = () => html`<header>
 const session = () => html`
   <h1 class="hidden">${t('page_title')}</h1>
   <div class="notices">${notices()}</div>
-  <div class="bench"><div class="side">${panel()}${tamperView()}</div>${figure()}</div>
+  <div class="bench">${panel()}${figure()}${tamperView()}</div>
   ${wordView()}
   ${historyView()}
   ${revokeDialog()}`;
 
 const page = () => html`${header()}
   <main id="main" tabindex="-1">${link.known ? session() : start()}</main>
+  <p class="hidden" role="status">${announcement()}</p>
   <footer class="dim"><p>${t('page_footer')}</p></footer>`;
 
 async function begin() {

@@ -33,10 +33,16 @@ let lastId = 0;
 
 export const allRuns = () => runs;
 
-/** Begins a run, and folds the earlier ones. @param {string} kind */
+/** Begins a run of the person's, and folds the earlier ones. @param {string} kind */
 export function begin(kind) {
   for (const run of runs) run.open = false;
   current = add(kind, true);
+  redraw();
+}
+
+/** Begins a run of the connection's own, folded. @param {string} kind */
+export function beginUnasked(kind) {
+  current = add(kind, false);
   redraw();
 }
 
@@ -48,7 +54,7 @@ export function end() {
 /** @param {string} kind @param {boolean} open @returns {Run} */
 function add(kind, open) {
   const run = { id: ++lastId, kind, open, messages: [] };
-  runs = [...runs.slice(1 - kept), run];
+  runs = [...runs.filter((r) => r.messages.length).slice(1 - kept), run];
   return run;
 }
 

@@ -8,7 +8,7 @@ import { onForget, redraw } from './page.js';
 /** @typedef {import("./sequence.js").Tampered} Tampered */
 /** @typedef {"up" | "down"} Direction */
 
-export const tampering = {
+const tampering = {
   /** @type {Direction} */
   direction: 'up',
   /** @type {Tampered} */
@@ -24,7 +24,7 @@ export const tampering = {
 let armed = false;
 
 /** Tampers with the next message, and has one sent. */
-export async function play() {
+async function play() {
   if (!link.session || doing.action) return;
   armed = tampering.waiting = true;
   tampering.verdict = '';

@@ -37,11 +37,11 @@ function message() {
 }
 
 const form = () => html`<form class="token" @submit=${submitted} autocomplete="off">
-  <p role="status" class="message" data-test="token-message">${message()}</p>
+  <p role="status" id="token-message" class="message" data-test="token-message">${message()}</p>
   <label for="token">${t('page_token')}</label>
   <div class="row">
     <input id="token" class="masked hex" data-test="token" .value=${token.text} @input=${typed} placeholder="hufu1_…"
-      required autocomplete="off" autocapitalize="off" spellcheck="false" aria-describedby="token-help">
+      required autocomplete="off" autocapitalize="off" spellcheck="false" aria-describedby="token-message token-help">
     <label class="button file">${t('page_token_file')}<input type="file" data-test="token-file" @change=${chosen}></label>
   </div>
   <label class="check"><input type="checkbox" data-test="remember" .checked=${token.remember}
@@ -51,9 +51,9 @@ const form = () => html`<form class="token" @submit=${submitted} autocomplete="o
 </form>`;
 
 const trying = () => html`<div class="token" data-test="trying">
-  ${link.loading ? html`<p role="status" class="busy" data-test="loading">${t('page_loading')}</p>`
+  ${link.loading ? html`<p class="busy" data-test="loading">${t('page_loading')}</p>`
     : link.status.state === 'waiting' ? waiting()
-    : html`<p role="status" class="busy" data-test="connecting">${t('page_connecting')}</p>`}
+    : html`<p class="busy" data-test="connecting">${t('page_connecting')}</p>`}
   ${link.session ? html`<button type="button" data-test="cancel" @click=${leave}>${t('page_other_token')}</button>` : nothing}
 </div>`;
 
@@ -61,7 +61,7 @@ const trying = () => html`<div class="token" data-test="trying">
 const motif = 'b46e3430d74b8279';
 
 /** @param {1 | 2 | 3} n */
-const step = (n) => html`<li><h3>${t(`page_step_${n}`)}</h3><p>${t(`page_step_${n}_text`)}</p></li>`;
+const step = (n) => html`<li><h2>${t(`page_step_${n}`)}</h2><p>${t(`page_step_${n}_text`)}</p></li>`;
 
 export const start = () => html`<div class="start">
   <div class="pitch">

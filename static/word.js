@@ -41,7 +41,7 @@ export async function open() {
 }
 
 /** What is sealed, as hexadecimal digits. */
-export const sealedHex = () => Array.from(word.sealed ?? [], (b) => b.toString(16).padStart(2, '0')).join('');
+const sealedHex = () => Array.from(word.sealed ?? [], (b) => b.toString(16).padStart(2, '0')).join('');
 
 onForget(() => Object.assign(word, { seckeyid: 0, sealed: null, opened: '', failure: '' }));
 

@@ -272,7 +272,7 @@ var pageTexts = map[string]message{
 	"page_error_error_7":  {"The server failed. Its log says why.", "服务器内部错误，原因见其日志。"},
 	"page_error_error_8":  {"This role may not do that.", "该角色无此权限。"},
 	"page_error_error_9":  {"There is no key to seal under.", "没有可用于加密的密钥。"},
-	"page_close_1008":     {"The server closed it: a message was not right.", "服务器关闭了连接：有消息不对。"},
+	"page_close_1008":     {"The server closed it, as it does if a message is not right or the outlet is let in no longer.", "服务器关闭了连接：有消息不对，或不再接受该网点。"},
 	"page_close_1001":     {"The server is going away.", "服务器即将停止。"},
 	"page_close_1012":     {"The server restarts.", "服务器正在重启。"},
 	"page_close_1013":     {"The server is busy.", "服务器忙。"},
