@@ -9,7 +9,7 @@ need() { # need PACKAGE TEST...
 	shift
 	"$@" >/dev/null 2>&1 || missing="$missing $package"
 }
-has() { command -v "$1"; }
+has() { command -v "$1" || [ -x "/usr/sbin/$1" ]; }
 postgres() { has initdb || ls /usr/lib/postgresql/*/bin/initdb; }
 
 need gcc has cc
@@ -18,6 +18,9 @@ need nodejs has node
 need chromium has chromium
 need postgresql-15 postgres
 need groff-base has groff
+need nginx has nginx
+need haproxy has haproxy
+need caddy has caddy
 [ -z "$missing" ] && exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
@@ -27,6 +30,12 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
 	mkdir -p /etc/postgresql-common
 	[ -e /etc/postgresql-common/createcluster.conf ] ||
 		echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+	# It also starts a proxy with its package; the tests start theirs.
+	if [ ! -e /usr/sbin/policy-rc.d ]; then
+		trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+		printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+		chmod 755 /usr/sbin/policy-rc.d
+	fi
 	apt-get update -qq >&2 && apt-get install -y -qq --no-install-recommends $missing >&2
 	exit 0
 fi
