@@ -3,6 +3,7 @@
 package shm
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -28,9 +29,12 @@ func TestWriterKilledAtRandom(t *testing.T) {
 	}
 	failed := make(chan string, len(readers))
 	for _, c := range readers {
+		var found bytes.Buffer
+		c.Stdout = &found
+		must(t, c.Start())
 		go func() {
-			out, _ := c.Output() // it ends only when it finds something, or is killed
-			failed <- string(out)
+			c.Wait() // it ends only when it finds something, or is killed
+			failed <- found.String()
 		}()
 	}
 	stop.Close()

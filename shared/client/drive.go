@@ -50,6 +50,17 @@ func (s *Session) drive() {
 	}
 }
 
+// awaitClose gives the reader time to find the peer's close, which says more
+// than that nothing can be written.
+func (s *Session) awaitClose() {
+	timer := time.NewTimer(closeWait)
+	defer timer.Stop()
+	select {
+	case <-s.dead:
+	case <-timer.C:
+	}
+}
+
 func (s *Session) write(frame []byte) error {
 	ctx, cancel := context.WithTimeoutCause(s.alive, writeWait, ErrSilent)
 	defer cancel()
@@ -57,6 +68,7 @@ func (s *Session) write(frame []byte) error {
 		if cause := context.Cause(ctx); cause != nil {
 			return fmt.Errorf("client: write: %w", cause)
 		}
+		s.awaitClose()
 		return err
 	}
 	return nil
