@@ -206,7 +206,11 @@ func underLoad(o *outlet) seen {
 				o.t.Errorf("key %d of %s was acknowledged and is lost: %s", n, d.o.id, history)
 			}
 		}
-		if d.code != wire.CodeOK {
+		switch d.code {
+		case wire.CodeOK:
+		case wire.CodeInternal: // the one whose commit was under way: nobody knows its outcome
+			s = refuses(wire.CodeBusy)
+		default:
 			s = refuses(d.code)
 		}
 	}
