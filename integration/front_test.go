@@ -28,7 +28,8 @@ type front struct {
 	url     string // for tokens
 	ca      *authority
 	cert    *certificate
-	command func() *exec.Cmd
+	args    []string
+	command func(args ...string) *exec.Cmd // of the proxy's program
 }
 
 // frontNames are Debian's packages, and the programs in them.
@@ -37,9 +38,14 @@ var frontNames = []string{"nginx", "haproxy", "caddy"}
 // behind are the server's flags when a front stands before it.
 var behind = []string{"--base-path", "/hufu", "--trusted-proxy", "127.0.0.1/32"}
 
-// newFront starts a proxy in front of what listens on upstream. The files are
-// what a person adds in nginx's folder hufu/.
-func newFront(t testing.TB, name, upstream string, files map[string]string) *front {
+// extras are what a person may want besides the file of deploy/.
+type extras struct {
+	location string // nginx: settings for /hufu/
+	clients  bool   // client certificates are demanded
+}
+
+// newFront starts a proxy in front of what listens on upstream.
+func newFront(t testing.TB, name, upstream string, more extras) *front {
 	t.Helper()
 	path := program(t, name)
 	f := &front{t: t, dir: t.TempDir(), address: deadAddress(t), ca: newAuthority(t)}
@@ -47,12 +53,11 @@ func newFront(t testing.TB, name, upstream string, files map[string]string) *fro
 	_, port, err := net.SplitHostPort(f.address)
 	must(t, err)
 	f.url = "https://localhost:" + port + "/hufu"
-	prepare := map[string]func(upstream string) (args, env []string){"nginx": f.nginx, "haproxy": f.haproxy, "caddy": f.caddy}
-	args, env := prepare[name](upstream)
-	for file, text := range files {
-		f.write(filepath.Join("hufu", file), text)
-	}
-	f.command = func() *exec.Cmd {
+	f.renew()
+	prepare := map[string]func(upstream string, more extras) (args, env []string){"nginx": f.nginx, "haproxy": f.haproxy, "caddy": f.caddy}
+	var env []string
+	f.args, env = prepare[name](upstream, more)
+	f.command = func(args ...string) *exec.Cmd {
 		cmd := exec.Command(path, args...)
 		cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + f.dir}, env...)
 		return cmd
@@ -65,7 +70,7 @@ func newFront(t testing.TB, name, upstream string, files map[string]string) *fro
 // start starts the proxy, again at the address that it had.
 func (f *front) start() {
 	f.t.Helper()
-	f.process = start(f.t, f.command())
+	f.process = start(f.t, f.command(f.args...))
 	eventually(f.t, f.name+" listens", func() bool {
 		select {
 		case <-f.done:
@@ -78,6 +83,22 @@ func (f *front) start() {
 		}
 		return err == nil
 	})
+}
+
+// reload has the proxy read its files anew, as its service in Debian does.
+func (f *front) reload() {
+	f.t.Helper()
+	switch f.name {
+	case "nginx":
+		must(f.t, f.cmd.Process.Signal(syscall.SIGHUP))
+	case "haproxy":
+		must(f.t, f.cmd.Process.Signal(syscall.SIGUSR2))
+	case "caddy":
+		cmd := f.command("reload", "--force", "--config", filepath.Join(f.dir, "Caddyfile"), "--adapter", "caddyfile")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			f.t.Fatalf("caddy reload: %v: %s", err, out)
+		}
+	}
 }
 
 // stop ends it with all connections. HAProxy dies of the signal.
@@ -106,34 +127,47 @@ http {
 }
 `
 
-func (f *front) nginx(upstream string) (args, env []string) {
+func (f *front) nginx(upstream string, more extras) (args, env []string) {
 	f.write("nginx.conf", nginxConf)
 	f.deploy("nginx.conf", "conf.d/hufu.conf")
 	f.write("hufu/upstream.conf", "server "+upstream+";\n")
-	f.write("hufu/site.conf", fmt.Sprintf("listen %s ssl;\nserver_name localhost;\nssl_certificate hufu/site.crt;\nssl_certificate_key hufu/site.key;\n", f.address))
-	f.renew()
+	site := "listen " + f.address + " ssl;\nserver_name localhost;\nssl_certificate hufu/site.crt;\nssl_certificate_key hufu/site.key;\n"
+	if more.clients {
+		site += "ssl_client_certificate " + f.ca.file + ";\nssl_verify_client on;\n"
+	}
+	f.write("hufu/site.conf", site)
+	if more.location != "" {
+		f.write("hufu/location-more.conf", more.location)
+	}
 	return []string{"-p", f.dir, "-c", filepath.Join(f.dir, "nginx.conf"), "-e", "stderr"}, nil
 }
 
-// renew puts the certificate where nginx reads it.
+// renew puts the certificate where the proxy reads it; HAProxy wants one file.
 func (f *front) renew() {
 	f.t.Helper()
-	for file, from := range map[string]string{"hufu/site.crt": f.cert.cert, "hufu/site.key": f.cert.key} {
+	for file, from := range map[string]string{"hufu/site.crt": f.cert.cert, "hufu/site.key": f.cert.key, "hufu/site.pem": f.cert.both} {
 		text, err := os.ReadFile(from)
 		must(f.t, err)
 		f.write(file, string(text))
 	}
 }
 
-func (f *front) haproxy(upstream string) (args, env []string) {
+func (f *front) haproxy(upstream string, more extras) (args, env []string) {
 	f.deploy("haproxy.cfg", "haproxy.cfg")
-	return []string{"-db", "-f", filepath.Join(f.dir, "haproxy.cfg")},
-		[]string{"HUFU_BIND=" + f.address, "HUFU_CERT=" + f.cert.both, "HUFU_SERVER=" + upstream}
+	env = []string{"HUFU_BIND=" + f.address, "HUFU_CERT=" + filepath.Join(f.dir, "hufu/site.pem"), "HUFU_SERVER=" + upstream}
+	if more.clients {
+		env = append(env, "HUFU_BIND_OPTIONS=ca-file "+f.ca.file+" verify required")
+	}
+	return []string{"-W", "-db", "-f", filepath.Join(f.dir, "haproxy.cfg")}, env
 }
 
-func (f *front) caddy(upstream string) (args, env []string) {
+func (f *front) caddy(upstream string, more extras) (args, env []string) {
 	f.deploy("Caddyfile", "Caddyfile")
-	f.write("hufu/tls.caddy", fmt.Sprintf("tls %s %s\n", f.cert.cert, f.cert.key))
+	clients := ""
+	if more.clients {
+		clients = "client_auth {\nmode require_and_verify\ntrusted_ca_cert_file " + f.ca.file + "\n}\n"
+	}
+	f.write("hufu/tls.caddy", fmt.Sprintf("tls %[1]s/hufu/site.crt %[1]s/hufu/site.key {\n%[2]s}\n", f.dir, clients))
 	site := strings.TrimSuffix(strings.TrimPrefix(f.url, "https://"), "/hufu")
 	return []string{"run", "--config", filepath.Join(f.dir, "Caddyfile"), "--adapter", "caddyfile"},
 		[]string{"HUFU_SITE=" + site, "HUFU_SERVER=" + upstream, "HUFU_CADDY_ADMIN=unix/" + filepath.Join(f.dir, "admin.sock"),

@@ -19,11 +19,13 @@ func TestFronts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, "sqlite", behind...)
-			f := newFront(t, name, s.address, nil)
+			f := newFront(t, name, s.address, extras{})
 			t.Run("path", func(t *testing.T) { frontPath(t, s, f) })
 			t.Run("addresses", func(t *testing.T) { frontAddresses(t, s, f) })
 			t.Run("origin", func(t *testing.T) { frontOrigin(t, f) })
 			t.Run("elsewhere", func(t *testing.T) { frontElsewhere(t, s, f) })
+			t.Run("console", func(t *testing.T) { frontConsole(t, s, f) })
+			t.Run("client certificates", func(t *testing.T) { frontClients(t, s, name) })
 			t.Run("headers", func(t *testing.T) { frontHeaders(t, name) })
 			t.Run("no retry", func(t *testing.T) { frontNoRetry(t, name) })
 		})
@@ -143,6 +145,50 @@ func frontElsewhere(t *testing.T, s *site, f *front) {
 	}
 }
 
+// frontConsole: the page is reached under the base path if the server has one,
+// as the server sends it, and without the path's last slash too.
+func frontConsole(t *testing.T, s *site, f *front) {
+	has := s.server.log.find(0, func(line string) bool { return strings.Contains(line, "msg=console") }) != ""
+	get := func(url string) *http.Response {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+		must(t, err)
+		r.Header.Set("Accept-Encoding", "br")
+		response, err := f.from(t, "127.0.0.1").Do(r)
+		must(t, err)
+		response.Body.Close()
+		return response
+	}
+	page := get(f.url + "/")
+	if !has {
+		if page.StatusCode != http.StatusNotFound {
+			t.Errorf("without a console the answer is %d", page.StatusCode)
+		}
+		return
+	}
+	if page.StatusCode != http.StatusOK || page.Header.Get("Content-Encoding") != "br" || page.Header.Get("Content-Security-Policy") == "" {
+		t.Errorf("the page is answered %d with %v", page.StatusCode, page.Header)
+	}
+	if page := get(f.url); page.Request.URL.String() != f.url+"/" || page.StatusCode != http.StatusOK {
+		t.Errorf("without the slash, %s answers %d", page.Request.URL, page.StatusCode)
+	}
+}
+
+// frontClients: a proxy that demands client certificates lets in who has one,
+// and hufu says what others lack.
+func frontClients(t *testing.T, s *site, name string) {
+	f := newFront(t, name, s.address, extras{clients: true})
+	o := s.enrolled(t)
+	o.via(f.url)
+	own, foreign := f.ca.issue(nil), newAuthority(t).issue(nil)
+	o.must("view", "--ca", f.ca.file, "--tls-cert", own.cert, "--tls-key", own.key)
+	if r := o.hufu("view", "--ca", f.ca.file); r.code != 4 || !strings.Contains(r.err, "certificate") || !strings.Contains(r.err, "--tls-cert") {
+		t.Errorf("without a certificate hufu ends with %d: %s", r.code, r.err)
+	}
+	if r := o.hufu("view", "--ca", f.ca.file, "--tls-cert", foreign.cert, "--tls-key", foreign.key); r.code != 4 || !strings.Contains(r.err, "certificate") {
+		t.Errorf("with a stranger's certificate hufu ends with %d: %s", r.code, r.err)
+	}
+}
+
 // recorder stands in for the server and keeps what the proxy sends it.
 type recorder struct {
 	mu       sync.Mutex
@@ -169,7 +215,7 @@ func frontHeaders(t *testing.T, name string) {
 		http.Error(w, "no", http.StatusTeapot)
 	}))
 	defer server.Close()
-	f := newFront(t, name, server.Listener.Addr().String(), nil)
+	f := newFront(t, name, server.Listener.Addr().String(), extras{})
 	response, err := f.from(t, "127.0.0.2").Do(upgrade(t, f.url, claims))
 	must(t, err)
 	body, err := io.ReadAll(response.Body)
@@ -201,7 +247,7 @@ func frontNoRetry(t *testing.T, name string) {
 		panic(http.ErrAbortHandler)
 	}))
 	defer server.Close()
-	f := newFront(t, name, server.Listener.Addr().String(), nil)
+	f := newFront(t, name, server.Listener.Addr().String(), extras{})
 	status := f.answer(t, upgrade(t, f.url, nil))
 	if n := len(rec.all()); n != 1 || status != http.StatusBadGateway {
 		t.Errorf("the server was asked %d times, and the answer was %d", n, status)
