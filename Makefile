@@ -4,8 +4,6 @@ STORE ?= sqlite
 # The commit goes into the programs also where GOFLAGS leaves it out.
 BUILD = go build -trimpath -buildvcs=auto
 CROSS = CGO_ENABLED=0 $(BUILD)
-# Without inlining, but for the cryptography, it is a tenth smaller.
-WASM = GOOS=js GOARCH=wasm go build -trimpath -buildvcs=false -ldflags='-s -w' -gcflags=all=-l -gcflags=crypto/...=
 
 ## run      build all and start the server on the embedded store, with a first outlet
 run: build
@@ -18,10 +16,7 @@ demo: build
 ## wasm     the client for the browser and the console, compressed, into static/dist (QUALITY=11 as in a release: takes half a minute)
 QUALITY ?= 9
 wasm:
-	@mkdir -p static/wasm
-	@cp "$$(go env GOROOT)/lib/wasm/wasm_exec.js" static/wasm/
-	$(WASM) -o static/wasm/hufu.wasm ./wasmclient
-	@go run ./static/build -quality $(QUALITY)
+	go run ./static/build -quality $(QUALITY)
 
 ## build    both programs, the console within, into bin/
 build: wasm

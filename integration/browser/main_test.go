@@ -50,25 +50,8 @@ func buildAll() (err error) {
 		return err
 	}
 	client, dist := filepath.Join(built.dir, "client"), filepath.Join(built.dir, "dist")
-	if err := os.Mkdir(client, 0o755); err != nil {
+	if err := run([]string{"GOOS=js", "GOARCH=wasm"}, "go", "build", "-tags", "hufutest", "-o", filepath.Join(built.dir, "hufutest.wasm"), "hufu/wasmclient"); err != nil {
 		return err
-	}
-	root, err := exec.Command("go", "env", "GOROOT").Output()
-	if err != nil {
-		return err
-	}
-	loader, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(root)), "lib", "wasm", "wasm_exec.js"))
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(filepath.Join(client, "wasm_exec.js"), loader, 0o644); err != nil {
-		return err
-	}
-	for name, tags := range map[string]string{"client/hufu.wasm": "", "hufutest.wasm": "hufutest"} {
-		if err := run([]string{"GOOS=js", "GOARCH=wasm"}, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w",
-			"-gcflags=all=-l", "-gcflags=crypto/...=", "-tags", tags, "-o", filepath.Join(built.dir, name), "hufu/wasmclient"); err != nil {
-			return err
-		}
 	}
 	if err := run(nil, "go", "run", "hufu/static/build", "-source", "../../static", "-client", client, "-out", dist, "-quality", "9"); err != nil {
 		return err

@@ -1,6 +1,6 @@
-// Command build prepares the console: it takes the sources of static/, the wasm
-// client and the texts, and writes what the server embeds, compressed, under
-// names that change with the content.
+// Command build prepares the console: it builds the wasm client, takes the
+// sources of static/ and the texts, and writes what the server embeds,
+// compressed, under names that change with the content.
 //
 // All assets stand in one folder that is named by a hash over all of them, so
 // that a module finds another by the name it has in static/.
@@ -20,6 +20,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -40,6 +41,7 @@ const (
 const (
 	page     = "index.html"
 	wasm     = "hufu.wasm"
+	loader   = "wasm_exec.js"
 	hashSize = 16 // hex digits in a name
 )
 
@@ -50,14 +52,46 @@ var types = map[string]string{
 
 func main() {
 	source := flag.String("source", "static", "folder of the sources")
-	client := flag.String("client", "static/wasm", "folder of hufu.wasm and wasm_exec.js")
+	client := flag.String("client", "static/wasm", "folder to build hufu.wasm in")
 	out := flag.String("out", "static/dist", "folder to write to")
 	quality := flag.Int("quality", brotli.BestCompression, "of brotli")
 	flag.Parse()
-	if err := run(*source, *client, *out, *quality, os.Stdout); err != nil {
+	err := compile(*client)
+	if err == nil {
+		err = run(*source, *client, *out, *quality, os.Stdout)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "static/build:", err)
 		os.Exit(1)
 	}
+}
+
+// inlined are the packages in which a negotiation spends its time. Everything
+// else is compiled without inlining, which makes the whole a tenth smaller.
+var inlined = []string{"crypto/...", "internal/byteorder", "internal/runtime/...", "internal/abi", "internal/sync", "math/bits", "sync/...", "syscall/js"}
+
+// compile builds the client, and puts beside it the loader that belongs to this
+// version of Go.
+func compile(folder string) error {
+	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-gcflags=all=-l"}
+	for _, pattern := range inlined {
+		args = append(args, "-gcflags="+pattern+"=")
+	}
+	cmd := exec.Command("go", append(args, "-o", filepath.Join(folder, wasm), "hufu/wasmclient")...)
+	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "GOFLAGS=")
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return err
+	}
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return err
+	}
+	js, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(root)), "lib", "wasm", loader))
+	if err != nil {
+		return err
+	}
+	return replace(filepath.Join(folder, loader), js)
 }
 
 func run(source, client, out string, quality int, report io.Writer) error {
@@ -111,7 +145,7 @@ func collect(source, client string) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range []string{wasm, "wasm_exec.js"} {
+	for _, name := range []string{wasm, loader} {
 		if assets[name], err = os.ReadFile(filepath.Join(client, name)); err != nil {
 			return nil, err
 		}
