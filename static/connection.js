@@ -94,8 +94,8 @@ function changed(status) {
   link.retryAt = performance.now() + (status.retryIn ?? 0);
   if (status.state === 'connecting' && before === 'waiting') beginUnasked(link.known ? 'reconnect' : 'connect');
   if (status.state === 'open' && before !== 'open' && link.session) arrived();
-  if (status.state === 'waiting') end();
   statusWatchers.forEach((f) => f(status));
+  if (status.state === 'waiting') end();
   redraw();
 }
 

@@ -44,7 +44,7 @@ function messageView(message, run) {
       <p class="arrow">
         <span class="hidden">${t(`page_${way}`)}</span>
         <b>${event.name}</b>
-        <span class="size">${bytes(event.size)}</span>
+        ${event.size ? html`<span class="size">${bytes(event.size)}</span>` : nothing}
         <span class="when">+${number(after)} ms</span>
         ${tampered ? html`<strong class="mark">${t(`page_tampered_${tampered}`)}</strong>` : nothing}
       </p>
@@ -60,7 +60,7 @@ function runView(run) {
   return html`<details class="run" .open=${run.open} data-test="run" data-kind=${run.kind}
     @toggle=${(/** @type {Event} */ e) => { run.open = /** @type {HTMLDetailsElement} */ (e.target).open; redraw(); }}>
     <summary><b>${t(`page_run_${run.kind}`)}</b>
-      <span class="dim">${clock(run.messages[0].event.at)} · ${t('page_run_sum', number(run.messages.length), bytes(size))}</span>
+      <span class="dim">${clock(run.messages[0].event.at)} · ${run.messages.length === 1 ? t('page_run_one', bytes(size)) : t('page_run_sum', number(run.messages.length), bytes(size))}</span>
     </summary>
     <ol class="messages">${repeat(run.messages, (m) => m.id, (m) => messageView(m, run))}</ol>
   </details>`;

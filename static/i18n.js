@@ -23,11 +23,27 @@ export function wanted() {
   return 'en';
 }
 
-/** Fetches the texts of a language and shows the page in it. @param {Lang} name */
-export async function speak(name) {
+/** @type {Map<Lang, Record<string, string>>} */
+const fetched = new Map();
+
+/** Fetches the texts of a language, for when there may be no connection. @param {Lang} name */
+async function prepare(name) {
+  if (fetched.has(name)) return;
   const reply = await fetch(new URL(`text.${name}.json`, import.meta.url));
   if (!reply.ok) throw new Error(`text.${name}.json: ${reply.status}`);
-  texts = await reply.json();
+  fetched.set(name, await reply.json());
+}
+
+/** @returns {Lang} */
+const other = () => (lang === 'en' ? 'zh' : 'en');
+
+/** Fetches the other language. */
+export const prepareOther = () => prepare(other());
+
+/** Shows the page in a language. @param {Lang} name */
+export async function speak(name) {
+  await prepare(name);
+  texts = fetched.get(name) ?? {};
   lang = name;
   document.documentElement.lang = name === 'zh' ? 'zh-Hans' : 'en';
   document.title = t('page_title');
@@ -36,7 +52,7 @@ export async function speak(name) {
 
 /** Takes the other language, for good. */
 export async function switchLanguage() {
-  const name = lang === 'en' ? 'zh' : 'en';
+  const name = other();
   await speak(name);
   localStorage.setItem(stored, name);
   const url = new URL(location.href);

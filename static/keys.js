@@ -119,6 +119,13 @@ export const revoke = (seckeyid, reason) => act('revoke', async (session) => {
   return t('page_said_revoked', seckeyid);
 });
 
+/** The failure of the last action is told elsewhere. */
+export function toldElsewhere() {
+  if (doing.failed) doing.said = '';
+  doing.failed = false;
+  redraw();
+}
+
 onMessage((message) => {
   const { event } = message;
   if (event.sent || (event.name !== 'negotiate' && event.name !== 'push')) return;

@@ -3,7 +3,7 @@ import { html, nothing, render } from './vendor/lit-html/lit-html.js';
 import { isOpen, link } from './connection.js';
 import { figure } from './figure.js';
 import { historyView } from './history-view.js';
-import { language, speak, switchLanguage, t, wanted } from './i18n.js';
+import { language, prepareOther, speak, switchLanguage, t, wanted } from './i18n.js';
 import { panel } from './keys-view.js';
 import { lock, watch } from './lock.js';
 import { announcement, notices } from './notice.js';
@@ -45,6 +45,7 @@ async function begin() {
   drawWith(() => render(page(), root));
   redraw();
   find();
+  prepareOther().catch(() => {}); // the switch tries again
   setInterval(() => {
     watch();
     if (link.session) redraw();

@@ -45,18 +45,21 @@ function notes({ event, fingerprint, record }) {
   return {};
 }
 
-/** @param {Note | undefined} note @param {"here" | "there"} end */
-function noteView(note, end) {
-  if (!note) return html`<div class="end ${end} bare"></div>`;
+/** @param {Note | undefined} note @param {"here" | "there"} end @param {string | undefined} verdict */
+function noteView(note, end, verdict) {
+  if (!note && !verdict) return html`<div class="end ${end} bare"></div>`;
   return html`<div class="end ${end}">
-    <p>${note.text}</p>
-    ${note.secrets?.map((name) => html`<p class="secret"><span class="veil" aria-hidden="true"></span>${name}</p>`)}
-    ${note.fingerprint ? html`<p class="found">${t('page_fingerprint')} <b class="hex">${grouped(note.fingerprint)}</b></p>` : nothing}
+    ${note?.text ? html`<p>${note.text}</p>` : nothing}
+    ${verdict ? html`<p class="verdict">${verdict}</p>` : nothing}
+    ${note?.secrets?.map((name) => html`<p class="secret"><span class="veil" aria-hidden="true"></span>${name}</p>`)}
+    ${note?.fingerprint ? html`<p class="found">${t('page_fingerprint')} <b class="hex">${grouped(note.fingerprint)}</b></p>` : nothing}
   </div>`;
 }
 
 /** Both ends' notes, as parts of a message's row. @param {Message} message */
 export function ends(message) {
   const { here, there } = notes(message);
-  return { here: noteView(here, 'here'), there: noteView(there, 'there') };
+  const used = message.event.sent || !message.verdict; // a bad answer leads to nothing here
+  const verdict = (/** @type {"here" | "there"} */ end) => (message.noticedBy === end ? message.verdict : undefined);
+  return { here: noteView(used ? here : undefined, 'here', verdict('here')), there: noteView(there, 'there', verdict('there')) };
 }

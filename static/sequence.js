@@ -10,6 +10,8 @@ import { onForget, redraw } from './page.js';
  * @property {number} id
  * @property {TraceEvent} event
  * @property {Tampered} [tampered] what the person, as the proxy, did to it
+ * @property {string} [verdict] how that was noticed
+ * @property {"here" | "there"} [noticedBy] at which end
  * @property {number} [seckeyid] the key that a reply is about
  * @property {string} [fingerprint] what this end computed on receiving it
  * @property {string} [record] the fingerprint that the server's record shows

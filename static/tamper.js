@@ -2,8 +2,9 @@
 import { html, nothing } from './vendor/lit-html/lit-html.js';
 import { isOpen, link, onMessage, onStatus } from './connection.js';
 import { t } from './i18n.js';
-import { doing, newestKey, negotiate, verify } from './keys.js';
+import { doing, negotiate, newestKey, toldElsewhere, verify } from './keys.js';
 import { onForget, redraw } from './page.js';
+import { newest, take } from './sequence.js';
 
 /** @typedef {import("./sequence.js").Tampered} Tampered */
 /** @typedef {"up" | "down"} Direction */
@@ -22,34 +23,51 @@ const tampering = {
 };
 
 let armed = false;
+/** @type {import("./sequence.js").Message | null} */
+let victim = null;
 
 /** Tampers with the next message, and has one sent. */
 async function play() {
   if (!link.session || doing.action) return;
   armed = tampering.waiting = true;
   tampering.verdict = '';
+  victim = null;
   await link.session.tamper(tampering.direction, tampering.action);
   const key = newestKey();
   await (key ? verify(key.seckeyid) : negotiate());
+  if (tampering.verdict) toldElsewhere();
 }
 
 onMessage((message) => {
   if (!armed || message.event.sent !== (tampering.direction === 'up')) return;
   message.tampered = tampering.action;
+  victim = message;
   armed = false;
 });
+
+/** An answer that did not come, or could not be read, and so was not traced. */
+function unread() {
+  const asked = newest((m) => m.event.sent);
+  const message = take({ at: Date.now(), sent: false, name: asked?.event.name ?? '', size: 0, fields: [] });
+  message.tampered = tampering.action;
+  return message;
+}
 
 onStatus((status) => {
   if (!tampering.waiting || status.state !== 'waiting') return;
   armed = tampering.waiting = false;
   tampering.sign = status.check ?? String(status.closeCode ?? status.code);
   tampering.verdict = t(`page_noticed_${tampering.direction}_${tampering.action}`);
+  victim ??= unread();
+  victim.verdict = tampering.verdict;
+  victim.noticedBy = tampering.direction === 'up' && tampering.action !== 'drop' ? 'there' : 'here';
   redraw();
 });
 
 onForget(() => {
   armed = tampering.waiting = false;
   tampering.verdict = '';
+  victim = null;
 });
 
 /** @type {[Direction, Tampered][]} */

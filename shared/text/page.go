@@ -146,6 +146,7 @@ var pageTexts = map[string]message{
 	"page_run_verify":    {"Verify", "校验"},
 	"page_run_revoke":    {"Revoke", "注销"},
 	"page_run_between":   {"In between", "其间"},
+	"page_run_one":       {"1 message, %s", "1 条消息，%s"},
 	"page_run_sum":       {"%s messages, %s", "%s 条消息，%s"},
 
 	"page_field_r1":       {"the browser's half", "浏览器的一半"},

@@ -1,0 +1,108 @@
+package browser
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	cdppage "github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+)
+
+// console is the page itself in a tab.
+type console struct {
+	*tab
+	s *site
+}
+
+// openConsole opens the page, what follows its address included. Scripts run
+// before any of the page's own.
+func openConsole(t testing.TB, s *site, suffix string, before ...string) *console {
+	t.Helper()
+	c := &console{openTab(t, "about:blank"), s}
+	for _, script := range before {
+		must(chromedp.Call(c.ctx, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: script}))(t)
+	}
+	c.visit(suffix)
+	return c
+}
+
+// openConnected opens the page and connects an outlet of its own.
+func openConnected(t testing.TB, s *site, before ...string) (c *console, id, token string) {
+	t.Helper()
+	id, token = s.enrol()
+	c = openConsole(t, s, "", before...)
+	c.connect(token)
+	return c, id, token
+}
+
+func (c *console) visit(suffix string) {
+	c.t.Helper()
+	must(0, chromedp.Do(c.ctx, chromedp.Navigate(c.s.console+suffix)))(c.t)
+}
+
+func hook(name string) string { return "[data-test=" + name + "]" }
+
+// click clicks as a person does, once it can be clicked.
+func (c *console) click(name string) {
+	c.t.Helper()
+	must(0, chromedp.Do(c.ctx, chromedp.WaitEnabled(hook(name)), chromedp.Click(hook(name))))(c.t)
+}
+
+// keys types into a field.
+func (c *console) keys(name, text string) {
+	c.t.Helper()
+	must(0, chromedp.Do(c.ctx, chromedp.WaitEnabled(hook(name)), chromedp.SendKeys(hook(name), text)))(c.t)
+}
+
+// text is what an element says; empty if it is not there.
+func (c *console) text(name string) string {
+	c.t.Helper()
+	return strings.TrimSpace(eval[string](c.tab, "return document.querySelector("+quote(hook(name))+")?.textContent ?? ''"))
+}
+
+func (c *console) there(name string) bool {
+	c.t.Helper()
+	return eval[bool](c.tab, "return document.querySelector("+quote(hook(name))+") !== null")
+}
+
+// until waits for an expression to hold in the page.
+func (c *console) until(expression string) {
+	c.t.Helper()
+	for end := time.Now().Add(2 * patience); !eval[bool](c.tab, "return Boolean("+expression+")"); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			c.t.Fatalf("it did not come true in the page: %s\nwhich says: %s", expression, eval[string](c.tab, "return document.body.innerText"))
+		}
+	}
+}
+
+// says waits until an element says something with these words.
+func (c *console) says(name, words string) {
+	c.t.Helper()
+	c.until(fmt.Sprintf("document.querySelector(%s)?.textContent.includes(%s)", quote(hook(name)), quote(words)))
+}
+
+const connected = "document.querySelector('[data-test=peer][data-open=yes]')"
+
+func (c *console) connect(token string) {
+	c.t.Helper()
+	c.keys("token", token)
+	c.click("connect")
+	c.until(connected)
+}
+
+// agree agrees on a key and waits until the halves fit.
+func (c *console) agree() {
+	c.t.Helper()
+	c.click("negotiate")
+	c.until("document.querySelector('.tally[data-fit=yes]') && !document.querySelector('[data-test=negotiate]').disabled")
+}
+
+// fingerprint is one that the page shows, without its spaces.
+func (c *console) fingerprint(name string) string { return strings.ReplaceAll(c.text(name), " ", "") }
+
+// stored is all that the page keeps beyond itself.
+func (c *console) stored() string {
+	return eval[string](c.tab, "return JSON.stringify([{...sessionStorage}, {...localStorage}, document.cookie])")
+}
