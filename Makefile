@@ -50,6 +50,11 @@ test:
 	@integration/needs.sh
 	@integration/test.sh
 
+## screenshots  every face of the page, in light, dark, narrow and Chinese, into ./screenshots
+screenshots:
+	@mkdir -p screenshots
+	SCREENSHOTS=$(CURDIR)/screenshots go test ./integration/browser -run TestFaces -count=1
+
 ## crash    the crash tests in their full number: programs killed -9 at random, about ten minutes
 crash:
 	CRASH=full go test ./shm ./integration -run 'Killed' -count=1 -v -timeout 60m
@@ -77,11 +82,11 @@ settings:
 
 ## clean    remove what was built and the folder of make run
 clean:
-	rm -rf bin run static/wasm
+	rm -rf bin run screenshots static/wasm
 	find static/dist -type f ! -name .gitkeep -delete
 
 ## help     this list
 help:
 	@sed -n 's/^## /  make /p' $(MAKEFILE_LIST)
 
-.PHONY: run demo wasm build cross share test crash lint fuzz vectors settings clean help
+.PHONY: run demo wasm build cross share test screenshots crash lint fuzz vectors settings clean help

@@ -4,7 +4,7 @@ import { has, t } from './i18n.js';
 /** @typedef {import("../wasmclient/hufu.d.ts").HufuError} HufuError */
 
 /** What a code means, and what to do. @param {string | undefined} code */
-export function codeText(code) {
+function codeText(code) {
   const key = `page_error_${(code ?? 'internal').replaceAll('-', '_')}`;
   return t(has(key) ? key : 'page_error_internal');
 }

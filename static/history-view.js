@@ -49,7 +49,7 @@ function filtered(e) {
 
 function body() {
   if (history.failure) {
-    return html`<p role="alert" class="verdict">${history.failure}
+    return html`<p role="alert" class="verdict">${history.failure()}
       <button type="button" class="small" ?disabled=${!isOpen()} @click=${refresh}>${t('page_again')}</button></p>`;
   }
   if (!history.known) return html`<p class="busy" role="status">${t('page_history_loading')}</p>`;

@@ -17,7 +17,8 @@ export const history = {
   from: '',
   to: '',
   loading: false,
-  failure: '',
+  /** @type {(() => string) | null} */
+  failure: null,
   /** It was read at least once. */
   known: false,
 };
@@ -45,7 +46,7 @@ async function read(cursor) {
   const { session } = link;
   if (!isOpen() || !session) return;
   history.loading = true;
-  history.failure = '';
+  history.failure = null;
   redraw();
   try {
     const next = await session.view(filter(), cursor, page);
@@ -55,7 +56,7 @@ async function read(cursor) {
     history.known = true;
   } catch (error) {
     if (link.session !== session) return;
-    history.failure = failureText(error);
+    history.failure = () => failureText(error);
   }
   history.loading = false;
   redraw();
@@ -87,5 +88,5 @@ export function days() {
 }
 
 onForget(() => {
-  Object.assign(history, { rows: [], cursor: 0, from: '', to: '', loading: false, failure: '', known: false });
+  Object.assign(history, { rows: [], cursor: 0, from: '', to: '', loading: false, failure: null, known: false });
 });

@@ -25,7 +25,7 @@ export function panel() {
     <h2 id="panel-title" class="hidden">${t('page_panel')}</h2>
     ${tally()}
     ${shown.seckeyid ? facts() : nothing}
-    <p role="status" class="said" data-test="said" data-failed=${doing.failed ? 'yes' : 'no'}>${doing.action ? t(`page_doing_${doing.action}`) : doing.said || (shown.seckeyid ? nothing : t('page_no_key'))}</p>
+    <p role="status" class="said" data-test="said" data-failed=${doing.failed ? 'yes' : 'no'}>${doing.action ? t(`page_doing_${doing.action}`) : doing.said() || (shown.seckeyid ? nothing : t('page_no_key'))}</p>
     <div class="actions">
       <button type="button" class="primary" data-test="negotiate" ?disabled=${!idle} @click=${negotiate}>${t(shown.seckeyid ? 'page_negotiate_new' : 'page_negotiate')}</button>
       <button type="button" data-test="verify" ?disabled=${!usable} @click=${() => verify(shown.seckeyid)}>${t('page_verify')}</button>

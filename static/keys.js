@@ -10,6 +10,8 @@ import { begin, end, newest, valueOf } from './sequence.js';
 /** @typedef {import("../wasmclient/hufu.d.ts").KeyState} KeyState */
 /** @typedef {import("../wasmclient/hufu.d.ts").Session} Session */
 
+const nothingSaid = () => '';
+
 /** The key that the tally shows: what is known of it at either end. */
 export const shown = {
   seckeyid: 0,
@@ -24,8 +26,8 @@ export const shown = {
 export const doing = {
   /** @type {"" | "negotiate" | "verify" | "revoke"} */
   action: '',
-  /** The outcome of the last action, for all to read. */
-  said: '',
+  /** The outcome of the last action, for all to read, in whatever language. */
+  said: nothingSaid,
   failed: false,
 };
 
@@ -65,24 +67,26 @@ async function compare() {
 /**
  * Does one action: its messages are a run, its end is said.
  * @param {"negotiate" | "verify" | "revoke"} action
- * @param {(session: Session) => Promise<string>} what
+ * @param {(session: Session) => Promise<() => string>} what
  */
 async function act(action, what) {
   const { session } = link;
   if (!session || doing.action || !isOpen()) return;
   doing.action = action;
-  doing.said = '';
+  doing.said = nothingSaid;
   doing.failed = false;
+  const before = { ...shown };
   begin(action);
-  let said = '';
+  let said = nothingSaid;
   let failed = false;
   try {
     said = await what(session);
   } catch (error) {
-    said = failureText(error);
+    said = () => failureText(error);
     failed = true;
   }
   if (link.session !== session) return; // it was left meanwhile
+  if (failed && shown.mine === '') Object.assign(shown, before);
   doing.said = said;
   doing.failed = failed;
   doing.action = '';
@@ -98,7 +102,7 @@ export const negotiate = () => act('negotiate', async (session) => {
   shown.mine = key.fingerprint;
   shown.state = key.state;
   await compare();
-  return t('page_said_negotiated', key.seckeyid);
+  return () => t('page_said_negotiated', key.seckeyid);
 });
 
 /** Proves at both ends that they hold the same. @param {number} seckeyid */
@@ -108,7 +112,7 @@ export const verify = (seckeyid) => act('verify', async (session) => {
   shown.mine = key.fingerprint;
   shown.state = key.state;
   await compare();
-  return t('page_said_verified', seckeyid);
+  return () => t('page_said_verified', seckeyid);
 });
 
 /** Ends a key for good. @param {number} seckeyid @param {number} reason */
@@ -116,12 +120,12 @@ export const revoke = (seckeyid, reason) => act('revoke', async (session) => {
   await session.revoke(seckeyid, reason);
   if (shown.seckeyid === seckeyid) shown.state = 'revoked';
   await refresh();
-  return t('page_said_revoked', seckeyid);
+  return () => t('page_said_revoked', seckeyid);
 });
 
 /** The failure of the last action is told elsewhere. */
 export function toldElsewhere() {
-  if (doing.failed) doing.said = '';
+  if (doing.failed) doing.said = nothingSaid;
   doing.failed = false;
   redraw();
 }
@@ -142,7 +146,7 @@ onKey(({ kind, seckeyid, state }) => {
   }
   if (seckeyid === shown.seckeyid && state) shown.state = state;
   if (kind === 'wiped' && doing.action === '') {
-    doing.said = t('page_said_wiped', seckeyid);
+    doing.said = () => t('page_said_wiped', seckeyid);
     refresh();
   }
   redraw();
@@ -152,6 +156,7 @@ onOpen(refresh);
 
 onForget(() => {
   show(0, '');
-  doing.action = doing.said = '';
+  doing.action = '';
+  doing.said = nothingSaid;
   doing.failed = false;
 });

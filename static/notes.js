@@ -1,6 +1,5 @@
 // What happens at either end around a message: what stays there, unseen.
 import { html, nothing } from './vendor/lit-html/lit-html.js';
-import { codeText } from './failure.js';
 import { grouped, t } from './i18n.js';
 import { valueOf } from './sequence.js';
 
@@ -13,8 +12,7 @@ import { valueOf } from './sequence.js';
 
 /** The notes at this end and at the server. @param {Message} message @returns {{ here?: Note, there?: Note }} */
 function notes({ event, fingerprint, record }) {
-  const error = Number(valueOf(event, 'error') ?? 0);
-  if (error) return { there: { text: codeText(`error-${error}`) } };
+  if ((valueOf(event, 'error') ?? 'ok') !== 'ok') return { there: { text: t('page_note_refused') } };
   switch (`${event.name} ${event.sent ? 'sent' : 'received'}`) {
     case 'hello received':
       return { there: { text: t('page_note_hello') } };
@@ -50,7 +48,7 @@ function noteView(note, end, verdict) {
   if (!note && !verdict) return html`<div class="end ${end} bare"></div>`;
   return html`<div class="end ${end}">
     ${note?.text ? html`<p>${note.text}</p>` : nothing}
-    ${verdict ? html`<p class="verdict">${verdict}</p>` : nothing}
+    ${verdict ? html`<p class="verdict">${t(verdict)}</p>` : nothing}
     ${note?.secrets?.map((name) => html`<p class="secret"><span class="veil" aria-hidden="true"></span>${name}</p>`)}
     ${note?.fingerprint ? html`<p class="found">${t('page_fingerprint')} <b class="hex">${grouped(note.fingerprint)}</b></p>` : nothing}
   </div>`;

@@ -10,7 +10,7 @@ import { onForget, redraw } from './page.js';
  * @property {number} id
  * @property {TraceEvent} event
  * @property {Tampered} [tampered] what the person, as the proxy, did to it
- * @property {string} [verdict] how that was noticed
+ * @property {string} [verdict] how that was noticed: a text's key
  * @property {"here" | "there"} [noticedBy] at which end
  * @property {number} [seckeyid] the key that a reply is about
  * @property {string} [fingerprint] what this end computed on receiving it

@@ -16,7 +16,7 @@ const tampering = {
   action: 'flip',
   /** It was done, and waits to be noticed. */
   waiting: false,
-  /** How it was noticed. */
+  /** How it was noticed: a text's key. */
   verdict: '',
   /** By what: a check's name, or a close code. */
   sign: '',
@@ -57,7 +57,7 @@ onStatus((status) => {
   if (!tampering.waiting || status.state !== 'waiting') return;
   armed = tampering.waiting = false;
   tampering.sign = status.check ?? String(status.closeCode ?? status.code);
-  tampering.verdict = t(`page_noticed_${tampering.direction}_${tampering.action}`);
+  tampering.verdict = `page_noticed_${tampering.direction}_${tampering.action}`;
   victim ??= unread();
   victim.verdict = tampering.verdict;
   victim.noticedBy = tampering.direction === 'up' && tampering.action !== 'drop' ? 'there' : 'here';
@@ -92,6 +92,6 @@ export const tamperView = () => html`<section class="tampering" aria-labelledby=
   </div>
   <div role="status" data-test="tamper-verdict">
     ${tampering.waiting ? html`<p class="dim busy">${t(tampering.action === 'drop' ? 'page_tamper_silence' : 'page_tamper_waiting')}</p>` : nothing}
-    ${tampering.verdict ? html`<p class="verdict">${tampering.verdict} <code>${tampering.sign}</code></p>` : nothing}
+    ${tampering.verdict ? html`<p class="verdict">${t(tampering.verdict)} <code>${tampering.sign}</code></p>` : nothing}
   </div>
 </section>`;

@@ -37,7 +37,7 @@ function message() {
 }
 
 const form = () => html`<form class="token" @submit=${submitted} autocomplete="off">
-  <p role="status" id="token-message" class="message" data-test="token-message">${message()}</p>
+  <p role="status" id="token-message" class="told" data-test="token-message">${message()}</p>
   <label for="token">${t('page_token')}</label>
   <div class="row">
     <input id="token" class="masked hex" data-test="token" .value=${token.text} @input=${typed} placeholder="hufu1_…"

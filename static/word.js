@@ -12,30 +12,32 @@ export const word = {
   sealed: null,
   /** What it opened to. */
   opened: '',
-  failure: '',
+  /** @type {(() => string) | null} */
+  failure: null,
 };
 
 /** @param {string} text */
 export async function seal(text) {
   const key = currentKey();
   if (!link.session || !key || !text) return;
-  Object.assign(word, { seckeyid: key.seckeyid, sealed: null, opened: '', failure: '' });
+  Object.assign(word, { seckeyid: key.seckeyid, sealed: null, opened: '', failure: null });
   try {
     word.sealed = await link.session.seal(key.seckeyid, text);
   } catch (error) {
-    word.failure = failureText(error);
+    word.failure = () => failureText(error);
   }
   redraw();
 }
 
 export async function open() {
   if (!link.session || !word.sealed) return;
-  word.opened = word.failure = '';
+  word.opened = '';
+  word.failure = null;
   try {
     word.opened = await link.session.open(word.seckeyid, word.sealed);
   } catch (error) {
     const { code } = /** @type {import("../wasmclient/hufu.d.ts").HufuError} */ (error);
-    word.failure = code === 'no-key' ? t('page_word_no_key', word.seckeyid) : failureText(error);
+    word.failure = () => (code === 'no-key' ? t('page_word_no_key', word.seckeyid) : failureText(error));
   }
   redraw();
 }
@@ -43,7 +45,7 @@ export async function open() {
 /** What is sealed, as hexadecimal digits. */
 const sealedHex = () => Array.from(word.sealed ?? [], (b) => b.toString(16).padStart(2, '0')).join('');
 
-onForget(() => Object.assign(word, { seckeyid: 0, sealed: null, opened: '', failure: '' }));
+onForget(() => Object.assign(word, { seckeyid: 0, sealed: null, opened: '', failure: null }));
 
 /** @param {SubmitEvent} e */
 function submitted(e) {
@@ -69,7 +71,7 @@ export const wordView = () => html`<section class="word" aria-labelledby="word-t
   </div>
   <div role="status" data-test="word-outcome">
     ${word.opened ? html`<p class="opened"><q>${word.opened}</q></p>` : nothing}
-    ${word.failure ? html`<p class="verdict">${word.failure}</p>` : nothing}
+    ${word.failure ? html`<p class="verdict">${word.failure()}</p>` : nothing}
   </div>
   </div>
 </section>`;

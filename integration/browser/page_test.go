@@ -380,3 +380,34 @@ func TestPageBasePath(t *testing.T) {
 		t.Errorf("the page agreed on %s, the centre has %+v", c.fingerprint("fp-browser"), r)
 	}
 }
+
+// TestPageKeyboard: all of it goes without a mouse, and the focus is where a
+// person goes on.
+func TestPageKeyboard(t *testing.T) {
+	s := newSite(t)
+	_, token := s.enrol()
+	c := openConsole(t, s, "")
+	press := func(keys string) { must(0, chromedp.Do(c.ctx, chromedp.KeyEvent(keys)))(t) }
+	focus := func(name string) {
+		t.Helper()
+		c.until("document.activeElement.matches(" + quote(hook(name)) + ")")
+	}
+	c.keys("token", token)
+	press("\r")
+	c.until(connected)
+	focus("negotiate")
+	press("\r")
+	c.says("said", "Key 1 is agreed")
+	press("\t")
+	focus("verify")
+	press("\r")
+	c.says("said", "Key 1 is verified")
+	press("\t")
+	focus("revoke")
+	press("\r")
+	c.until("document.querySelector('#revoke').open && document.activeElement.closest('#revoke')")
+	press("\u001b")
+	c.until("!document.querySelector('#revoke').open")
+	focus("revoke")
+	c.until("document.querySelector('[data-test=state]').textContent === 'active'")
+}
