@@ -55,23 +55,25 @@ function submitted(e) {
 
 export const wordView = () => html`<section class="word" aria-labelledby="word-title">
   <div>
-  <h2 id="word-title">${t('page_word')}</h2>
-  <p>${t('page_word_lede')}</p>
-  <form class="row" @submit=${submitted}>
-    <label>${t('page_word_text')} <input name="word" data-test="word" required maxlength="200" autocomplete="off"></label>
-    <button data-test="seal" ?disabled=${!currentKey()}>${currentKey() ? t('page_word_seal', currentKey()?.seckeyid ?? 0) : t('page_word_no_seal')}</button>
-  </form>
+    <h2 id="word-title">${t('page_word')}</h2>
+    <p>${t('page_word_lede')}</p>
+    <form class="row" @submit=${submitted}>
+      <label>${t('page_word_text')} <input name="word" data-test="word" required maxlength="200" autocomplete="off"></label>
+      <button data-test="seal" ?disabled=${!currentKey()}>${currentKey() ? t('page_word_seal', currentKey()?.seckeyid ?? 0) : t('page_word_no_seal')}</button>
+    </form>
   </div>
   <div>
-  <div class="sealed">
-    <h3>${t('page_word_proxy')} ${word.sealed ? html`<span class="dim">${bytes(word.sealed.length)}</span>` : nothing}</h3>
-    ${word.sealed ? html`<p class="hex" data-test="sealed">${grouped(sealedHex())}</p>
-      <button type="button" data-test="open-word" @click=${open}>${t('page_word_open', word.seckeyid)}</button>`
-      : html`<p class="dim">${t('page_word_nothing')}</p>`}
-  </div>
-  <div role="status" data-test="word-outcome">
-    ${word.opened ? html`<p class="opened"><q>${word.opened}</q></p>` : nothing}
-    ${word.failure ? html`<p class="verdict">${word.failure()}</p>` : nothing}
-  </div>
+    <div class="sealed">
+      <h3>${t('page_word_proxy')} ${word.sealed ? html`<span class="dim">${bytes(word.sealed.length)}</span>` : nothing}</h3>
+      ${word.sealed ? html`<p class="hex" data-test="sealed">${grouped(sealedHex())}</p>
+        <button type="button" data-test="open-word" @click=${open}>${t('page_word_open', word.seckeyid)}</button>`
+        : html`<p class="dim">${t('page_word_nothing')}</p>`}
+    </div>
+    <div role="status" data-test="word-outcome">
+      ${word.opened ? html`<p class="opened"><q>${word.opened}</q></p>` : nothing}
+      ${word.failure ? html`<p class="verdict">${word.failure()}</p>` : nothing}
+    </div>
   </div>
 </section>`;
+
+onForget(() => Object.assign(word, { seckeyid: 0, sealed: null, opened: '', failure: null }));

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -410,4 +411,30 @@ func TestPageKeyboard(t *testing.T) {
 	c.until("!document.querySelector('#revoke').open")
 	focus("revoke")
 	c.until("document.querySelector('[data-test=state]').textContent === 'active'")
+}
+
+// TestPageLoads: what the page needs is asked for at once and not module by
+// module, and the client not before it is needed.
+func TestPageLoads(t *testing.T) {
+	c := openConsole(t, newSite(t), "")
+	c.until("document.querySelector('[data-test=connect]')")
+	for _, name := range eval[[]string](c.tab, `
+		const named = new Set([...document.querySelectorAll('[src], link[href]')].map((e) => e.src || e.href));
+		return performance.getEntriesByType('resource').map((e) => e.name).filter((n) => !n.endsWith('.json') && !named.has(n));`) {
+		t.Errorf("%s is not named by the page", name)
+	}
+	if loaded := eval[[]string](c.tab, "return performance.getEntriesByType('resource').map((e) => e.name).filter((n) => /wasm/.test(n))"); len(loaded) > 0 {
+		t.Errorf("the page has loaded %v before anybody connected", loaded)
+	}
+}
+
+// TestPageWithoutScript: who has no scripts is told why there is nothing.
+func TestPageWithoutScript(t *testing.T) {
+	s := newSite(t)
+	tb := openTab(t, "about:blank")
+	must(chromedp.Call(tb.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}))(t)
+	must(0, chromedp.Do(tb.ctx, chromedp.Navigate(s.console)))(t)
+	if text := must(chromedp.Run(tb.ctx, chromedp.Text("noscript")))(t); !strings.Contains(text, "needs JavaScript") || !strings.Contains(text, "需要 JavaScript") {
+		t.Errorf("the page says %q", text)
+	}
 }
