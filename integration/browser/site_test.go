@@ -14,8 +14,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"hufu/shared/wire"
 )
 
 // patience bounds every wait for something that has to happen.
@@ -153,14 +151,6 @@ func (s *site) record(id string, seckeyid uint64) (r recorded) {
 	out := s.admin("key", "show", id, fmt.Sprint(seckeyid), "--json")
 	must(0, json.Unmarshal([]byte(out), &r))(s.t)
 	return r
-}
-
-// tokenAt is the token with another address in it.
-func tokenAt(t testing.TB, token, url string) string {
-	t.Helper()
-	parsed := must(wire.DecodeToken(token))(t)
-	parsed.URL = url
-	return must(parsed.Encode())(t)
 }
 
 // attribute takes the value of name=value from a line of a log.

@@ -52,11 +52,11 @@ func stopChromium() {
 // tab is a page in a profile of its own. Whatever the console complains of
 // fails the test.
 type tab struct {
-	t       testing.TB
-	ctx     context.Context
-	allowed []string // parts of complaints that are expected
+	t   testing.TB
+	ctx context.Context
 
 	mu         sync.Mutex
+	allowed    []string // parts of complaints that are expected
 	complaints []string
 }
 
@@ -72,6 +72,8 @@ func newTab(t testing.TB, s *site) *tab {
 	tb.run("await load('" + s.console + built.page + "')")
 	return tb
 }
+
+const lastWord = "that was all"
 
 // openTab opens an address. Complaints with one of the allowed parts are
 // expected.
@@ -90,7 +92,7 @@ func openTab(t testing.TB, url string, allowed ...string) *tab {
 	go func() {
 		defer close(listening)
 		for m, err := range messages {
-			if err != nil {
+			if err != nil || m.Text == lastWord {
 				return
 			}
 			if m.Type != chromedp.ConsoleLog && m.Type != chromedp.ConsoleInfo && m.Type != chromedp.ConsoleDebug {
@@ -99,8 +101,12 @@ func openTab(t testing.TB, url string, allowed ...string) *tab {
 		}
 	}()
 	t.Cleanup(func() {
-		cancel()
+		// What was said before the last word has been read when that is.
+		if _, err := chromedp.Run(within, chromedp.Evaluate[chromedp.Void]("console.debug('"+lastWord+"')")); err != nil {
+			cancel()
+		}
 		<-listening
+		cancel()
 		closeTab()
 		for _, c := range tb.complaints {
 			t.Errorf("the console says: %s", c)
@@ -112,7 +118,11 @@ func openTab(t testing.TB, url string, allowed ...string) *tab {
 
 // allow expects complaints that contain one of these, such as what the browser
 // itself says of an address that nobody answers at.
-func (tb *tab) allow(parts ...string) { tb.allowed = append(tb.allowed, parts...) }
+func (tb *tab) allow(parts ...string) {
+	tb.mu.Lock()
+	defer tb.mu.Unlock()
+	tb.allowed = append(tb.allowed, parts...)
+}
 
 func (tb *tab) complain(what string) {
 	tb.mu.Lock()
