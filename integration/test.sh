@@ -21,7 +21,7 @@ run() {
 		{ print; fflush() }' || status=1
 }
 native() { go test $race -count=1 -timeout 15m -v ${TESTFLAGS:-} ./...; }
-wasm() { GOOS=js GOARCH=wasm go test -count=1 -v -exec "$(go env GOROOT)/lib/wasm/go_js_wasm_exec" ./shared/wire ./shared/kex; }
+wasm() { GOOS=js GOARCH=wasm go test -count=1 -v -exec "$(go env GOROOT)/lib/wasm/go_js_wasm_exec" ./shared/wire ./shared/kex ./shared/client; }
 
 run "native${race:+, race detector}" native
 run "wasm, under Node" wasm

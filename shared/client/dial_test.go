@@ -154,7 +154,7 @@ func TestTransportErrors(t *testing.T) {
 // without end, holds nobody up.
 func TestCloseIsBounded(t *testing.T) {
 	for name, handle := range map[string]func(ctx context.Context, c *websocket.Conn){
-		"silent": func(ctx context.Context, c *websocket.Conn) { time.Sleep(3 * time.Second) },
+		"silent": func(context.Context, *websocket.Conn) { <-t.Context().Done() },
 		"talkative": func(ctx context.Context, c *websocket.Conn) {
 			for c.Write(ctx, websocket.MessageBinary, make([]byte, 1000)) == nil {
 			}

@@ -62,8 +62,11 @@ func (s *Session) awaitClose() {
 }
 
 func (s *Session) write(frame []byte) error {
-	ctx, cancel := context.WithTimeoutCause(s.alive, writeWait, ErrSilent)
+	// Not under s.alive: its end would cut off the close frame of a session that
+	// ends while a write, whose reply is there already, has yet to return.
+	ctx, cancel := context.WithTimeoutCause(context.Background(), writeWait, ErrSilent)
 	defer cancel()
+	defer context.AfterFunc(s.alive, func() { time.AfterFunc(closeWait, cancel) })()
 	if err := s.t.Write(ctx, frame); err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			return fmt.Errorf("client: write: %w", cause)

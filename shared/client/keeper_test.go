@@ -462,7 +462,9 @@ func TestReceiptsAreBounded(t *testing.T) {
 	r := receipts{}
 	r[1] = receipt{state: wire.StateRevoked, owed: true}
 	for n := uint64(2); n < 3*maxReceipts; n++ {
-		if !r.begin(n, wire.StateRevoked) || r.begin(n, wire.StateRevoked) {
+		first, sent := r.begin(n, wire.StateRevoked)
+		second, same := r.begin(n, wire.StateRevoked)
+		if !first || second || sent != same {
 			t.Fatalf("receipt %d is not sent once", n)
 		}
 	}

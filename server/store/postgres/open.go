@@ -15,6 +15,9 @@ import (
 	"hufu/server/store/schema"
 )
 
+// trusted is for how long an idle connection is taken to be alive unasked.
+const trusted = 50 * time.Millisecond
+
 // Options tune a Store. The zero value is fit for a server.
 type Options struct {
 	// MaxConns is the size of the pool, 8 by default.
@@ -63,6 +66,8 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 		params["application_name"] = "hufu-server"
 	}
 	config.AfterConnect = durable
+	// A connection that has been idle may be to a server that has restarted since.
+	config.ShouldPing = func(_ context.Context, p pgxpool.ShouldPingParams) bool { return p.IdleDuration > trusted }
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, failure("open", err)
