@@ -60,9 +60,13 @@ function add(kind, open) {
   return run;
 }
 
-/** Takes a message as it is sent or received. @param {TraceEvent} event @returns {Message} */
-export function take(event) {
-  const run = current ?? (runs.at(-1)?.kind === 'between' ? /** @type {Run} */ (runs.at(-1)) : add('between', false));
+/**
+ * Takes a message as it is sent or received.
+ * @param {TraceEvent} event @param {Message} [beside] of whose run it is; else of the present one @returns {Message}
+ */
+export function take(event, beside) {
+  const its = beside && runs.find((r) => r.messages.includes(beside));
+  const run = its ?? current ?? (runs.at(-1)?.kind === 'between' ? /** @type {Run} */ (runs.at(-1)) : add('between', false));
   /** @type {Message} */
   const message = { id: ++lastId, event };
   run.messages = [...run.messages.slice(1 - kept), message];

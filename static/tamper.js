@@ -3,7 +3,7 @@ import { html, nothing } from './vendor/lit-html/lit-html.js';
 import { isOpen, link, onMessage, onStatus } from './connection.js';
 import { t } from './i18n.js';
 import { doing, negotiate, newestKey, toldElsewhere, verify } from './keys.js';
-import { onForget, redraw } from './page.js';
+import { onForget } from './page.js';
 import { newest, take } from './sequence.js';
 
 /** @typedef {import("./sequence.js").Tampered} Tampered */
@@ -48,7 +48,7 @@ onMessage((message) => {
 /** An answer that did not come, or could not be read, and so was not traced. */
 function unread() {
   const asked = newest((m) => m.event.sent);
-  const message = take({ at: Date.now(), sent: false, name: asked?.event.name ?? '', size: 0, fields: [] });
+  const message = take({ at: Date.now(), sent: false, name: asked?.event.name ?? '', size: 0, fields: [] }, asked);
   message.tampered = tampering.action;
   return message;
 }
@@ -61,7 +61,7 @@ onStatus((status) => {
   victim ??= unread();
   victim.verdict = tampering.verdict;
   victim.noticedBy = tampering.direction === 'up' && tampering.action !== 'drop' ? 'there' : 'here';
-  redraw();
+  toldElsewhere();
 });
 
 onForget(() => {

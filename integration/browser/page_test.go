@@ -253,7 +253,13 @@ func TestPageTamper(t *testing.T) {
 			if marks := eval[string](c.tab, "return [...document.querySelectorAll('.mark')].map((m) => m.textContent).join()"); marks != trick.mark {
 				t.Errorf("the picture is marked %q, not %q", marks, trick.mark)
 			}
-			c.until(connected) // by itself, anew
+			if kind := eval[string](c.tab, "return document.querySelector('.mark').closest('[data-test=run]').dataset.kind"); kind != "verify" {
+				t.Errorf("the mark stands in the run %s", kind)
+			}
+			c.until("!document.querySelector('[data-test=negotiate]').disabled") // connected by itself, anew
+			if c.text("said") != "" && !strings.Contains(c.text("said"), "is verified") {
+				t.Errorf("beside the verdict the page says %q", c.text("said"))
+			}
 			c.agree()
 			if r := s.record(id, 2); r.Fingerprint != c.fingerprint("fp-browser") || r.State != "active" {
 				t.Errorf("the page then agreed on %s, the centre has %+v", c.fingerprint("fp-browser"), r)

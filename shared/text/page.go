@@ -137,7 +137,7 @@ var pageTexts = map[string]message{
 	"page_lane_sees":    {"sees all of this", "看得到这些"},
 	"page_sent":         {"Browser to server:", "浏览器到服务器："},
 	"page_received":     {"Server to browser:", "服务器到浏览器："},
-	"page_not_shown":    {"not shown here", "此处不显示"},
+	"page_not_shown":    {"not shown", "不显示"},
 	"page_empty":        {"empty", "空"},
 
 	"page_run_connect":   {"Connect", "连接"},
