@@ -206,8 +206,9 @@ func TestUnreceipted(t *testing.T) {
 	}
 }
 
-// soon is a second, within which a change is told of, and what a busy machine adds.
-const soon = 5 * time.Second
+// soon bounds every wait for something that has to happen: a second, and what
+// a busy machine adds.
+const soon = 30 * time.Second
 
 // waitFor waits until done, or fails.
 func waitFor(t *testing.T, within time.Duration, what string, done func() bool) {
