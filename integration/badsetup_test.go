@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"hufu/integration/pgtest"
 	"hufu/server/keyservice"
 	"hufu/server/seal"
 	"hufu/shared/wire"
@@ -299,5 +301,55 @@ func TestRingRotationWhileServing(t *testing.T) {
 				t.Errorf("acknowledged %d, refused %d, in doubt %d", load.acknowledged.Load(), load.refused.Load(), load.inDoubt.Load())
 			}
 		})
+	}
+}
+
+// TestRestoredDump is the same for PostgreSQL: an older dump is restored into
+// a new database, as docs/operations.md says.
+func TestRestoredDump(t *testing.T) {
+	s := newSite(t, "postgres")
+	o := s.enrolled(t)
+	o.must("negotiate")
+	dump := filepath.Join(s.dir, "dump.sql")
+	postgresTool(t, "pg_dump", "--file", dump, s.database(t))
+	o.must("negotiate")
+	o.must("revoke", "1")
+	s.stop(t, syscall.SIGTERM)
+
+	fresh := fmt.Sprintf("restored_%d", serial.Add(1))
+	must(t, pgtest.Shared().CreateDatabase(t.Context(), fresh, "template0"))
+	t.Cleanup(func() { must(t, pgtest.Shared().DropDatabase(context.Background(), fresh)) })
+	postgresTool(t, "psql", "--quiet", "--set", "ON_ERROR_STOP=1", "--file", dump, pgtest.Shared().URL(fresh))
+	write(t, filepath.Join(s.dir, "database-url"), pgtest.Shared().URL(fresh))
+	if r := s.admin(t, "migrate", "--restored"); r.code != 0 {
+		t.Fatal(r.err)
+	}
+	s.start()
+	o.must("negotiate")
+	if got, want := o.history(), fmt.Sprintf("%d active, 1 expired", 1+1<<32+1); got != want {
+		t.Errorf("history %q, want %q", got, want)
+	}
+	if got, want := o.shared(), fmt.Sprintf("1 revoked wiped, 2 expired wiped, %d active current", 1+1<<32+1); got != want {
+		t.Errorf("segment %q, want %q", got, want)
+	}
+}
+
+// database is the address of the site's database.
+func (s *site) database(t *testing.T) string {
+	t.Helper()
+	url, err := os.ReadFile(filepath.Join(s.dir, "database-url"))
+	must(t, err)
+	return strings.TrimSpace(string(url))
+}
+
+// postgresTool runs a program that comes with PostgreSQL.
+func postgresTool(t *testing.T, name string, args ...string) {
+	t.Helper()
+	path := name
+	if found, err := filepath.Glob("/usr/lib/postgresql/*/bin/" + name); err == nil && len(found) > 0 {
+		path = found[len(found)-1]
+	}
+	if out, err := exec.Command(path, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", name, err, out)
 	}
 }
