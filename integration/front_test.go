@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -48,7 +50,7 @@ type extras struct {
 func newFront(t testing.TB, name, upstream string, more extras) *front {
 	t.Helper()
 	path := program(t, name)
-	f := &front{t: t, dir: t.TempDir(), address: deadAddress(t), ca: newAuthority(t)}
+	f := &front{t: t, dir: t.TempDir(), address: frontAddress(t), ca: newAuthority(t)}
 	f.cert = f.ca.issue(nil)
 	_, port, err := net.SplitHostPort(f.address)
 	must(t, err)
@@ -63,7 +65,12 @@ func newFront(t testing.TB, name, upstream string, more extras) *front {
 		return cmd
 	}
 	f.start()
-	t.Cleanup(f.stop)
+	t.Cleanup(func() {
+		f.stop()
+		if t.Failed() {
+			t.Logf("%s says:\n%s", f.name, strings.Join(f.log.since(0), "\n"))
+		}
+	})
 	return f
 }
 
@@ -92,7 +99,13 @@ func (f *front) reload() {
 	case "nginx":
 		must(f.t, f.cmd.Process.Signal(syscall.SIGHUP))
 	case "haproxy":
-		must(f.t, f.cmd.Process.Signal(syscall.SIGUSR2))
+		// Over its socket, since it may lose a signal while it is starting.
+		c, err := net.Dial("unix", f.socket())
+		must(f.t, err)
+		defer c.Close()
+		_, err = c.Write([]byte("reload\n"))
+		must(f.t, err)
+		io.Copy(io.Discard, c)
 	case "caddy":
 		cmd := f.command("reload", "--force", "--config", filepath.Join(f.dir, "Caddyfile"), "--adapter", "caddyfile")
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -158,8 +171,11 @@ func (f *front) haproxy(upstream string, more extras) (args, env []string) {
 	if more.clients {
 		env = append(env, "HUFU_BIND_OPTIONS=ca-file "+f.ca.file+" verify required")
 	}
-	return []string{"-W", "-db", "-f", filepath.Join(f.dir, "haproxy.cfg")}, env
+	return []string{"-W", "-db", "-S", f.socket(), "-f", filepath.Join(f.dir, "haproxy.cfg")}, env
 }
+
+// socket is where HAProxy and Caddy take orders.
+func (f *front) socket() string { return filepath.Join(f.dir, "orders") }
 
 func (f *front) caddy(upstream string, more extras) (args, env []string) {
 	f.deploy("Caddyfile", "Caddyfile")
@@ -170,7 +186,7 @@ func (f *front) caddy(upstream string, more extras) (args, env []string) {
 	f.write("hufu/tls.caddy", fmt.Sprintf("tls %[1]s/hufu/site.crt %[1]s/hufu/site.key {\n%[2]s}\n", f.dir, clients))
 	site := strings.TrimSuffix(strings.TrimPrefix(f.url, "https://"), "/hufu")
 	return []string{"run", "--config", filepath.Join(f.dir, "Caddyfile"), "--adapter", "caddyfile"},
-		[]string{"HUFU_SITE=" + site, "HUFU_SERVER=" + upstream, "HUFU_CADDY_ADMIN=unix/" + filepath.Join(f.dir, "admin.sock"),
+		[]string{"HUFU_SITE=" + site, "HUFU_SERVER=" + upstream, "HUFU_CADDY_ADMIN=unix/" + f.socket(),
 			"XDG_CONFIG_HOME=" + f.dir, "XDG_DATA_HOME=" + f.dir}
 }
 
@@ -187,6 +203,23 @@ func (f *front) write(name, text string) {
 	path := filepath.Join(f.dir, name)
 	must(f.t, os.MkdirAll(filepath.Dir(path), 0o755))
 	must(f.t, os.WriteFile(path, []byte(text), 0o644))
+}
+
+var frontPort atomic.Int64
+
+// frontAddress is one for a proxy, which has to be told a port. It is below
+// those that the kernel gives to connections.
+func frontAddress(t testing.TB) string {
+	t.Helper()
+	for range 1000 {
+		l, err := net.Listen("tcp", fmt.Sprint(":", 20000+(int64(os.Getpid())*50+frontPort.Add(1))%12000))
+		if err == nil {
+			defer l.Close()
+			return fmt.Sprint("127.0.0.1:", l.Addr().(*net.TCPAddr).Port)
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
 }
 
 // program finds one of Debian's, which may stand where only root looks.
