@@ -99,13 +99,17 @@ func (f *front) reload() {
 	case "nginx":
 		must(f.t, f.cmd.Process.Signal(syscall.SIGHUP))
 	case "haproxy":
-		// Over its socket, since it may lose a signal while it is starting.
-		c, err := net.Dial("unix", f.socket())
-		must(f.t, err)
-		defer c.Close()
-		_, err = c.Write([]byte("reload\n"))
-		must(f.t, err)
-		io.Copy(io.Discard, c)
+		// Over its socket: it may lose a signal while it is starting.
+		eventually(f.t, "haproxy takes an order", func() bool {
+			c, err := net.Dial("unix", f.socket())
+			if err != nil {
+				return false
+			}
+			defer c.Close()
+			_, err = c.Write([]byte("reload\n"))
+			io.Copy(io.Discard, c)
+			return err == nil
+		})
 	case "caddy":
 		cmd := f.command("reload", "--force", "--config", filepath.Join(f.dir, "Caddyfile"), "--adapter", "caddyfile")
 		if out, err := cmd.CombinedOutput(); err != nil {
