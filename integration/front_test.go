@@ -61,6 +61,7 @@ func newFront(t testing.TB, name, upstream string, more extras) *front {
 	f.args, env = prepare[name](upstream, more)
 	f.command = func(args ...string) *exec.Cmd {
 		cmd := exec.Command(path, args...)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM} // SIGKILL would leave workers behind
 		cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + f.dir}, env...)
 		return cmd
 	}
