@@ -59,6 +59,11 @@ screenshots:
 crash:
 	CRASH=full go test ./shm ./integration -run 'Killed' -count=1 -v -timeout 60m
 
+## bench    a negotiation in the page beside the native client's, and negotiations a second on both stores
+bench:
+	go test ./integration/browser -run '^$$' -bench Negotiate -benchtime 30x -count=1
+	go test ./integration -run '^$$' -bench Negotiations -benchtime 3x -count=1
+
 ## lint     formatting, go vet and staticcheck, for native and for js/wasm
 lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "run: gofmt -w ."; exit 1; }
@@ -89,4 +94,4 @@ clean:
 help:
 	@sed -n 's/^## /  make /p' $(MAKEFILE_LIST)
 
-.PHONY: run demo wasm build cross share test screenshots crash lint fuzz vectors settings clean help
+.PHONY: run demo wasm build cross share test screenshots crash bench lint fuzz vectors settings clean help

@@ -214,7 +214,7 @@ func build(t *testing.T, source string, flags ...string) string {
 	t.Helper()
 	cc, err := exec.LookPath("cc")
 	if err != nil {
-		t.Skip("no C compiler")
+		t.Fatal("cc is missing; install the package gcc")
 	}
 	bin := t.TempDir() + "/" + source
 	args := append([]string{"-std=c99", "-Wall", "-Wextra", "-Werror", "-O2", "-I.", "-o", bin, "testdata/" + source + ".c"}, flags...)

@@ -41,10 +41,7 @@ func TestWriterKilled(t *testing.T) {
 					_, err = r.Key("outlet1", 2)
 					wantErr(t, err, ErrNotFound)
 				}
-				programs := [][]string{{reader}}
-				if python != "" {
-					programs = append(programs, []string{"python3", python})
-				}
+				programs := [][]string{{reader}, {"python3", python}}
 				for _, p := range programs {
 					out, code := run(t, exec.Command(p[0], append(p[1:], path(o), "outlet1")...))
 					if code != 0 || !strings.Contains(out, "status 1") {
@@ -150,10 +147,8 @@ func TestOtherBoot(t *testing.T) {
 	if code != 1 || !strings.Contains(out, "status 0") {
 		t.Errorf("C: exit code %d\n%s", code, out)
 	}
-	if python := pythonReader(t); python != "" {
-		if out, code := run(t, exec.Command("python3", python, path(o), "outlet1", "1")); code != 1 {
-			t.Errorf("Python: exit code %d\n%s", code, out)
-		}
+	if out, code := run(t, exec.Command("python3", pythonReader(t), path(o), "outlet1", "1")); code != 1 {
+		t.Errorf("Python: exit code %d\n%s", code, out)
 	}
 	w = mustWriter(t, o)
 	if !r.Info().BootMatch || len(w.Entries("")) != 0 {

@@ -17,7 +17,7 @@ import (
 
 const document = "../docs/shm.md"
 
-// pythonReader takes the reader out of the document and returns its path, "" where there is no Python.
+// pythonReader takes the reader out of the document and returns its path.
 func pythonReader(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile(document)
@@ -28,8 +28,7 @@ func pythonReader(t *testing.T) string {
 		t.Fatal("no Python reader in " + document)
 	}
 	if _, err := exec.LookPath("python3"); err != nil {
-		t.Log("no python3: its reader is left out")
-		return ""
+		t.Fatal("python3 is missing; install the package python3")
 	}
 	path := filepath.Join(t.TempDir(), "reader.py")
 	must(t, os.WriteFile(path, []byte(code+"\n"), 0o644))
@@ -110,10 +109,7 @@ func TestReaderPrograms(t *testing.T) {
 	o := mustCreate(t, segment(t, 8))
 	w := mustWriter(t, o)
 	path := o.Dir + "/" + o.Name
-	programs := map[string][]string{"C": {build(t, "reader"), path}}
-	if python := pythonReader(t); python != "" {
-		programs["Python"] = []string{"python3", python, path}
-	}
+	programs := map[string][]string{"C": {build(t, "reader"), path}, "Python": {"python3", pythonReader(t), path}}
 	expect := func(wantCode int, want string, args ...string) {
 		t.Helper()
 		for name, argv := range programs {
@@ -158,9 +154,9 @@ func TestOtherReadersFollow(t *testing.T) {
 	o := mustCreate(t, segment(t, 4))
 	w := mustWriter(t, o)
 	must(t, w.Put(entry("outlet1", 1, Active), nil))
-	programs := [][]string{{build(t, "watch"), path(o), "outlet1"}}
-	if python := pythonReader(t); python != "" {
-		programs = append(programs, []string{"python3", "testdata/watch.py", python, path(o), "outlet1"})
+	programs := [][]string{
+		{build(t, "watch"), path(o), "outlet1"},
+		{"python3", "testdata/watch.py", pythonReader(t), path(o), "outlet1"},
 	}
 	var ask []func() string
 	for _, p := range programs {

@@ -49,7 +49,7 @@ func TestContract(t *testing.T) {
 	}
 	node, err := exec.LookPath("node")
 	if err != nil {
-		t.Skip("no node")
+		t.Fatal("node is missing; install the package nodejs")
 	}
 	contract, err := os.ReadFile("hufu.d.ts")
 	if err != nil {

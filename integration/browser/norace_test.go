@@ -2,7 +2,4 @@
 
 package browser
 
-var (
-	buildFlags []string
-	raced      = false
-)
+var buildFlags []string

@@ -2,8 +2,5 @@
 
 package browser
 
-// The server is built as the tests are. Times are then not comparable.
-var (
-	buildFlags = []string{"-race"}
-	raced      = true
-)
+// The server is built as the tests are.
+var buildFlags = []string{"-race"}

@@ -28,7 +28,7 @@ func needChromium(t testing.TB) {
 		t.Skip("it needs a browser")
 	}
 	if _, err := exec.LookPath("chromium"); err != nil {
-		t.Skip("chromium is not installed; integration/needs.sh says how")
+		t.Fatal("chromium is missing; install the package chromium")
 	}
 }
 

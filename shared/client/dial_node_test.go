@@ -77,7 +77,7 @@ func TestDialUnderNode(t *testing.T) {
 	}
 	node, err := exec.LookPath("node")
 	if err != nil {
-		t.Skip("no node")
+		t.Fatal("node is missing; install the package nodejs")
 	}
 	const option = "NODE_OPTIONS=--experimental-websocket" // before Node 22
 	probe := exec.Command(node, "-e", "new WebSocket('ws://127.0.0.1:1')")

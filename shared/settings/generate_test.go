@@ -141,7 +141,7 @@ func TestMan(t *testing.T) {
 		}
 	}
 	if !checked {
-		t.Skip("neither groff nor mandoc is here")
+		t.Fatal("groff and mandoc are missing; install the package groff-base")
 	}
 }
 
