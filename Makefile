@@ -73,7 +73,7 @@ lint:
 	bin/staticcheck ./...
 	GOOS=js GOARCH=wasm bin/staticcheck ./shared/wire ./shared/kex ./shared/client ./wasmclient
 
-## fuzz     every fuzzer for FUZZTIME, 10s by default
+## fuzz     every fuzzer, FUZZTIME executions of each (300000x by default)
 fuzz:
 	@integration/fuzz.sh
 
