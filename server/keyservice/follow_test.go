@@ -1,6 +1,7 @@
 package keyservice_test
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"sync"
@@ -36,6 +37,47 @@ func twoProcesses(t *testing.T) (server, beside *centre) {
 	beside = openCentre(t, server.path, server.ring)
 	beside.start(t, beside.RunWriter)
 	return server, beside
+}
+
+// TestListenAll: a process that only follows is told of every client's
+// changes, in order, until it cancels.
+func TestListenAll(t *testing.T) {
+	server, beside := twoProcesses(t)
+	follower := openCentre(t, server.path, server.ring)
+	var all heard
+	cancel := follower.ListenAll(all.tell)
+	follower.start(t, follower.RunFollower)
+	waitFor(t, soon, "the follower to know its place", func() bool {
+		_, err := follower.Lookup(t.Context(), "nobody", 1)
+		return err == nil
+	})
+	a, b := server.enrol(t, "a", wire.RoleOutlet), server.enrol(t, "b", wire.RoleOutlet)
+	n := a.active()
+	if err := beside.RevokeKey(t.Context(), "a", n, 2, ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := beside.SetDisabled(t.Context(), "b", true); err != nil {
+		t.Fatal(err)
+	}
+	want := append(a.changes(0), b.changes(0)...)
+	slices.SortFunc(want, func(x, y keyservice.ChangeRow) int { return cmp.Compare(x.N, y.N) })
+	waitFor(t, soon, "all changes of both", func() bool { return len(all.all()) == len(want) })
+	if got := all.all(); !slices.Equal(got, want) {
+		t.Errorf("told %q, want %q", brief(got), brief(want))
+	}
+	cancel()
+	if err := beside.SetDisabled(t.Context(), "b", false); err != nil {
+		t.Fatal(err)
+	}
+	var later heard
+	defer follower.ListenAll(later.tell)()
+	if err := beside.SetDisabled(t.Context(), "b", true); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, soon, "one more change", func() bool { return len(later.all()) > 0 })
+	if got := all.all(); len(got) != len(want) {
+		t.Errorf("told %q after cancel", brief(got[len(want):]))
+	}
 }
 
 func TestFollowAnotherProcess(t *testing.T) {

@@ -2,11 +2,12 @@ package keyservice
 
 import "sync"
 
-// hub knows who listens for changes of which client.
+// hub knows who listens for changes of which client, and who for all.
 type hub struct {
 	mu        sync.Mutex
 	next      int
 	listeners map[string]map[int]func(ChangeRow)
+	all       map[int]func(ChangeRow)
 }
 
 // Listen calls fn for every change that concerns the client, from now on until
@@ -14,6 +15,27 @@ type hub struct {
 // table as far as it is known, must not block, and may see a change twice.
 func (s *Service) Listen(clientID string, fn func(ChangeRow)) (cancel func()) {
 	return s.hub.listen(clientID, fn)
+}
+
+// ListenAll calls fn for every change, as Listen does for those of one client.
+func (s *Service) ListenAll(fn func(ChangeRow)) (cancel func()) {
+	return s.hub.listenAll(fn)
+}
+
+func (h *hub) listenAll(fn func(ChangeRow)) (cancel func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.all == nil {
+		h.all = make(map[int]func(ChangeRow))
+	}
+	h.next++
+	n := h.next
+	h.all[n] = fn
+	return func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		delete(h.all, n)
+	}
 }
 
 func (h *hub) listen(clientID string, fn func(ChangeRow)) (cancel func()) {
@@ -40,8 +62,11 @@ func (h *hub) listen(clientID string, fn func(ChangeRow)) (cancel func()) {
 
 func (h *hub) tell(c ChangeRow) {
 	h.mu.Lock()
-	fns := make([]func(ChangeRow), 0, len(h.listeners[c.Outlet]))
+	fns := make([]func(ChangeRow), 0, len(h.listeners[c.Outlet])+len(h.all))
 	for _, fn := range h.listeners[c.Outlet] {
+		fns = append(fns, fn)
+	}
+	for _, fn := range h.all {
 		fns = append(fns, fn)
 	}
 	h.mu.Unlock()

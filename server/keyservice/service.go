@@ -116,6 +116,10 @@ func (s *Service) Run(ctx context.Context) {
 // stand beside a server, which ends keys and tells of changes itself.
 func (s *Service) RunWriter(ctx context.Context) { s.writer.run(ctx) }
 
+// RunFollower works until ctx ends, telling of changes only: for a process
+// beside a server that changes nothing.
+func (s *Service) RunFollower(ctx context.Context) { s.follow(ctx) }
+
 // ServerID is the installation's identifier.
 func (s *Service) ServerID() string { return s.cfg.ServerID }
 
