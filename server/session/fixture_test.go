@@ -52,6 +52,7 @@ type faulty struct {
 	err    error
 	delay  time.Duration // of Outlet
 	before func()        // before Apply
+	read   func()        // once Outlet has read, before it answers
 }
 
 func (f *faulty) set(err error, delay time.Duration, before func()) {
@@ -62,13 +63,22 @@ func (f *faulty) set(err error, delay time.Duration, before func()) {
 
 func (f *faulty) Outlet(ctx context.Context, id string) (keyservice.Outlet, []keyservice.Secret, error) {
 	f.mu.Lock()
-	err, delay := f.err, f.delay
+	err, delay, read := f.err, f.delay, f.read
 	f.mu.Unlock()
 	time.Sleep(delay)
 	if err != nil {
 		return keyservice.Outlet{}, nil, err
 	}
+	if read != nil {
+		defer read()
+	}
 	return f.Store.Outlet(ctx, id)
+}
+
+func (f *faulty) onRead(read func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.read = read
 }
 
 func (f *faulty) Apply(ctx context.Context, changes []*keyservice.Change) error {
