@@ -6,6 +6,7 @@ import { begin, beginUnasked, end, take } from './sequence.js';
 /** @typedef {import("../wasmclient/hufu.d.ts").Session} Session */
 /** @typedef {import("../wasmclient/hufu.d.ts").Status} Status */
 /** @typedef {import("../wasmclient/hufu.d.ts").KeyChange} KeyChange */
+/** @typedef {import("../wasmclient/hufu.d.ts").TraceEvent} TraceEvent */
 /** @typedef {import("../wasmclient/hufu.d.ts").HufuError} HufuError */
 /** @typedef {import("./sequence.js").Message} Message */
 
@@ -24,11 +25,16 @@ export const link = {
   failure: null,
 };
 
+/** The session is an operator's or an auditor's: the page is the console. */
+export const isStaff = () => link.session !== null && link.session.info.role !== 'outlet';
+
 /** The connection can be used now. */
 export const isOpen = () => link.session !== null && link.status.state === 'open';
 
 /** @type {((change: KeyChange) => void)[]} */
 const keyWatchers = [];
+/** @type {(() => void)[]} */
+const sessionWatchers = [];
 /** @type {(() => Promise<void>)[]} */
 const openWatchers = [];
 /** @type {((status: Status) => void)[]} */
@@ -38,6 +44,8 @@ const messageWatchers = [];
 
 /** @param {(change: KeyChange) => void} f */
 export const onKey = (f) => keyWatchers.push(f);
+/** A session has begun: who the person is, is known. @param {() => void} f */
+export const onSession = (f) => sessionWatchers.push(f);
 /** What belongs to a connection that has just opened. @param {() => Promise<void>} f */
 export const onOpen = (f) => openWatchers.push(f);
 /** @param {(message: Message) => void} f */
@@ -65,19 +73,19 @@ export async function connect(token) {
   redraw();
   try {
     const hufu = await client();
+    const { role } = await hufu.inspect(token);
+    if (mine !== turn) return;
     begin('connect');
     const session = await hufu.connect({
       token,
       url: address(),
-      onTrace: ifMine((event) => {
-        const message = take(event);
-        messageWatchers.forEach((f) => f(message));
-      }),
+      ...(role === 'outlet' && { onTrace: ifMine(traced) }),
       onKey: ifMine((change) => keyWatchers.forEach((f) => f(change))),
       onStatus: ifMine(changed),
     });
     if (mine !== turn) return void session.close();
     link.session = session;
+    sessionWatchers.forEach((f) => f());
     if (link.status.state === 'open') arrived();
   } catch (error) {
     if (mine !== turn) return;
@@ -85,6 +93,12 @@ export async function connect(token) {
   }
   link.loading = false;
   redraw();
+}
+
+/** @param {TraceEvent} event */
+function traced(event) {
+  const message = take(event);
+  messageWatchers.forEach((f) => f(message));
 }
 
 /** @param {Status} status */

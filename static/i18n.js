@@ -46,7 +46,6 @@ export async function speak(name) {
   texts = fetched.get(name) ?? {};
   lang = name;
   document.documentElement.lang = name === 'zh' ? 'zh-Hans' : 'en';
-  document.title = t('page_title');
   redraw();
 }
 

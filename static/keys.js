@@ -1,5 +1,5 @@
 // The keys of this page, and what becomes of the one that is shown.
-import { isOpen, link, onKey, onMessage, onOpen } from './connection.js';
+import { isOpen, isStaff, link, onKey, onMessage, onOpen } from './connection.js';
 import { failureText } from './failure.js';
 import { recordOf, refresh } from './history.js';
 import { t } from './i18n.js';
@@ -152,7 +152,9 @@ onKey(({ kind, seckeyid, state }) => {
   redraw();
 });
 
-onOpen(refresh);
+onOpen(async () => {
+  if (!isStaff()) await refresh();
+});
 
 onForget(() => {
   show(0, '');

@@ -2,8 +2,19 @@ package text
 
 import "maps"
 
-// catalog is every text, by key. Its parts stand in files of their own.
-var catalog = merge(words, settingsTexts, errorTexts, serverTexts, clientTexts, pageTexts)
+// catalog is every text, by key.
+var catalog = merge(parts...)
+
+// parts are what it is made of. They stand in files of their own.
+var parts = []map[string]message{
+	words,
+	settingsTexts,
+	errorTexts,
+	serverTexts,
+	clientTexts,
+	pageTexts,
+	consoleTexts,
+}
 
 func merge(parts ...map[string]message) map[string]message {
 	all := make(map[string]message)

@@ -1,12 +1,18 @@
 package text
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
+
+// pagePrefixes are what the keys begin with that the page may ask for.
+var pagePrefixes = []string{"page_", "console_", "state_", "reason_", "role_", "kind_"}
 
 // Page is what the page in the browser needs of the catalog, in one language.
 func (l Lang) Page() map[string]string {
 	all := make(map[string]string)
 	for key := range catalog {
-		if strings.HasPrefix(key, "page_") || strings.HasPrefix(key, "state_") || strings.HasPrefix(key, "reason_") {
+		if slices.ContainsFunc(pagePrefixes, func(p string) bool { return strings.HasPrefix(key, p) }) {
 			all[key] = l.T(key)
 		}
 	}

@@ -1,0 +1,24 @@
+// The console's pages, by the first word of their address, in the order of the
+// navigation.
+import { overview } from './overview.js';
+
+/** @typedef {import("./app.js").Change} Change */
+/** @typedef {import("./route.js").Route} Route */
+
+/**
+ * A page. It is drawn with everything else: after a change it calls redraw of page.js.
+ * @typedef {object} Page
+ * @property {(route: Route) => string} title in the person's language
+ * @property {string} [nav] its text in the navigation, a key of the catalog; without one it is reached by links only
+ * @property {string} [within] the page whose entry in the navigation is marked instead
+ * @property {string} [key] the letter after g that goes there
+ * @property {(route: Route) => void} mount it comes to be shown
+ * @property {(route: Route) => void} update its address has changed
+ * @property {() => void} unmount it is left, or the session is: it forgets
+ * @property {() => void} [opened] a connection has opened: what failed without one is asked for again
+ * @property {(change: Change) => void} [changed] a change came while it is shown; of kind "lost" if some are missing
+ * @property {() => unknown} view
+ */
+
+/** @type {Record<string, Page>} */
+export const pages = { overview };
