@@ -17,10 +17,11 @@ const (
 // docReader decodes a document that the guard has passed. The first error
 // stays and makes every later call do nothing.
 type docReader struct {
-	dec *msgpack.Decoder
-	raw []byte
-	at  *bytes.Reader
-	err error
+	dec     *msgpack.Decoder
+	raw     []byte
+	at      *bytes.Reader
+	lenient bool // keys that are not known are passed over
+	err     error
 }
 
 // readDoc guards b and calls read with the document's outer map.
@@ -81,7 +82,7 @@ func (d *docReader) object(must []string, entry func(key string) bool) {
 		}
 		seen[key] = true
 		if !entry(key) {
-			d.fail("it has an unknown key")
+			d.unknown()
 		}
 		if d.err != nil {
 			return
@@ -92,6 +93,15 @@ func (d *docReader) object(must []string, entry func(key string) bool) {
 			d.fail("%s is missing", key)
 		}
 	}
+}
+
+// unknown takes the value of a key that is not known.
+func (d *docReader) unknown() {
+	if !d.lenient {
+		d.fail("it has an unknown key")
+		return
+	}
+	d.any()
 }
 
 // list reads an array: item is called for every one.
