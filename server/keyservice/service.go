@@ -23,6 +23,10 @@ type Config struct {
 	Grace    time.Duration // of a retired key: 1 h; whole seconds
 	Idle     time.Duration // after which a silent connection is closed: 75 s; whole seconds
 
+	// Publish has the centre's segment of this process follow what was
+	// committed of an outlet, and returns when it does. Nil: there is none.
+	Publish func(ctx context.Context, outlet string) error
+
 	// Now is the time by which everything is recorded and ends. It must not go
 	// back. The default is the machine's.
 	Now    func() time.Time
@@ -143,16 +147,17 @@ type Peer struct {
 func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Millisecond) }
 
 // change has one Change committed, with the outlet's ends applied before it
-// decides. Errors of decide are returned as they are; those of the store
-// become a Code, their detail goes to the log.
+// decides, and published where a key has moved on. Errors of decide are
+// returned as they are; those of the store become a Code, their detail goes to
+// the log.
 func (s *Service) change(ctx context.Context, outlet string, seckeyid uint64, decide func(l *Ledger, now time.Time) error) error {
 	c := &Change{Outlet: outlet, Seckeyid: seckeyid}
-	told := false
+	told, moved := false, false
 	c.Decide = func(l *Ledger) error {
 		now := s.now()
 		applyEnds(l, now)
 		err := decide(l, now)
-		told = len(l.Writes.Changes) > 0
+		told, moved = len(l.Writes.Changes) > 0, len(l.Writes.Moves) > 0
 		return err
 	}
 	err := s.writer.commit(ctx, c)
@@ -161,6 +166,9 @@ func (s *Service) change(ctx context.Context, outlet string, seckeyid uint64, de
 	}
 	if told {
 		s.wakeFollower()
+	}
+	if moved && c.Err == nil {
+		s.publish(ctx, outlet)
 	}
 	return c.Err
 }

@@ -15,6 +15,8 @@ import (
 // it, and the store writes what was recorded. All times are UTC with
 // millisecond precision.
 type Store interface {
+	UsableStore
+
 	// Apply runs the changes in one transaction. At most one Change per
 	// outlet may be in changes. The outlets' rows are locked against every
 	// other writer, in this process or another, from before their ledgers

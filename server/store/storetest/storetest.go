@@ -43,6 +43,8 @@ func Run(t *testing.T, fresh func(t *testing.T) Data) {
 		{"KeysByTime", testKeysByTime},
 		{"KeysPaging", testKeysPaging},
 		{"KeysModel", testKeysModel},
+		{"Usable", testUsable},
+		{"RevokedOf", testRevokedOf},
 		{"States", testStates},
 		{"Receipts", testReceipts},
 		{"Changes", testChanges},
