@@ -2,22 +2,27 @@ package keyservice
 
 import (
 	"context"
+	"math/rand/v2"
+	"sync"
 	"time"
 )
 
 const followPage = 500
 
 // follow reads the change table, whoever wrote it, and tells the listeners. It
-// wakes when this process has made a change and looks every followEvery for
-// those of others.
+// wakes when this process has made a change and when the store says that
+// another may have, and looks every followEvery for what nobody woke it for.
 func (s *Service) follow(ctx context.Context) {
+	var watching sync.WaitGroup
+	watching.Go(func() { s.watch(ctx) })
+	defer watching.Wait()
 	f := follower{service: s, told: make(map[uint64]bool)}
 	ticker := time.NewTicker(followEvery)
 	defer ticker.Stop()
 	for {
 		if err := f.step(ctx); err != nil && ctx.Err() == nil {
 			s.cfg.Log.Warn("changes cannot be read; trying again", "error", err)
-			f.wait(ctx, time.Second)
+			rest(ctx, time.Second)
 		}
 		select {
 		case <-ctx.Done():
@@ -25,6 +30,31 @@ func (s *Service) follow(ctx context.Context) {
 		case <-s.kick:
 		case <-ticker.C:
 		}
+	}
+}
+
+// Pauses before the store is asked to watch again: doubled up to the longest
+// as long as it cannot begin.
+const (
+	watchPause   = time.Second
+	watchLongest = 30 * time.Second
+)
+
+// watch has the store wake the follower.
+func (s *Service) watch(ctx context.Context) {
+	pause := watchPause
+	for {
+		begun := false
+		err := s.store.Watch(ctx, func() { begun = true; s.wakeFollower() })
+		if ctx.Err() != nil {
+			return
+		}
+		if begun {
+			pause = watchPause
+		}
+		s.cfg.Log.Warn("changes of other processes are looked for, not waited for; trying again", "every", followEvery, "error", err)
+		rest(ctx, pause/2+rand.N(pause/2))
+		pause = min(2*pause, watchLongest)
 	}
 }
 
@@ -78,7 +108,8 @@ func (f *follower) changes(ctx context.Context) ([]ChangeRow, Position, error) {
 	return f.service.store.Changes(ctx, f.at, followPage)
 }
 
-func (f *follower) wait(ctx context.Context, d time.Duration) {
+// rest waits for d, or until ctx ends.
+func rest(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -46,8 +46,8 @@ const (
 	pendingFor     = 60 * time.Second // how long a key may stay pending
 	pendingMax     = 2                // pending keys of one client
 	sweepEvery     = time.Second
-	followEvery    = 200 * time.Millisecond
-	gateQueue      = 256 // asymmetric operations that may wait
+	followEvery    = 500 * time.Millisecond // besides what Store.Watch wakes for
+	gateQueue      = 256                    // asymmetric operations that may wait
 	unreceiptedMax = 64
 
 	// readWithin bounds what is read from the store for one answer: it comes

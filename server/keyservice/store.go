@@ -60,6 +60,11 @@ type Store interface {
 	Changes(ctx context.Context, after Position, limit int) ([]ChangeRow, Position, error)
 	// Head is the position after which a follower that starts now must read.
 	Head(ctx context.Context) (Position, error)
+	// Watch calls wake when changes may have been committed, by whatever
+	// process, and once when it has begun to listen. It is a hint: what is
+	// woken for is read by Changes, and must be read now and then without. It
+	// works until ctx ends, or until it cannot, and says why. wake must not block.
+	Watch(ctx context.Context, wake func()) error
 	// Events lists the change table, newest first, by keyset.
 	Events(ctx context.Context, q EventQuery) ([]ChangeRow, error)
 

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -69,6 +70,58 @@ func (s *Store) Changes(ctx context.Context, after keyservice.Position, limit in
 func (s *Store) Head(ctx context.Context) (p keyservice.Position, err error) {
 	err = s.pool.QueryRow(ctx, `SELECT pg_snapshot_xmin(pg_current_snapshot())`).Scan(&p.Txn)
 	return p, failure("head", err)
+}
+
+// changed is the channel that is notified in every transaction that adds
+// changes, without a payload: what there is to know stands in the table.
+const changed = "hufu_change"
+
+// A connection on which nothing has come for so long is asked whether it lives.
+const (
+	listenQuiet = 30 * time.Second
+	listenPing  = 5 * time.Second
+)
+
+// Watch implements keyservice.Store, over a connection of its own besides the
+// pool's. A connection pooler that shares sessions between clients lets no
+// notification through.
+func (s *Store) Watch(ctx context.Context, wake func()) error {
+	conn, err := pgx.ConnectConfig(ctx, s.pool.Config().ConnConfig)
+	if err != nil {
+		return failure("watch", err)
+	}
+	defer func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), listenPing)
+		defer cancel()
+		_ = conn.Close(closing) // it was only read from
+	}()
+	if _, err := conn.Exec(ctx, "LISTEN "+changed); err != nil {
+		return failure("watch", err)
+	}
+	wake()
+	for {
+		come, err := wait(ctx, conn)
+		if err != nil {
+			return failure("watch", err)
+		}
+		if come {
+			wake()
+		}
+	}
+}
+
+// wait waits for a notification. Where none has come for long it asks the
+// other end for a sign of life.
+func wait(ctx context.Context, conn *pgx.Conn) (come bool, err error) {
+	quiet, cancel := context.WithTimeout(ctx, listenQuiet)
+	defer cancel()
+	_, err = conn.WaitForNotification(quiet)
+	if err == nil || ctx.Err() != nil || quiet.Err() == nil {
+		return err == nil, err
+	}
+	ping, cancel := context.WithTimeout(ctx, listenPing)
+	defer cancel()
+	return false, conn.Ping(ping)
 }
 
 // Events implements keyservice.Store.

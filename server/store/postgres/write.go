@@ -266,4 +266,5 @@ func (all ledgers) queueChanges(b *pgx.Batch) {
 		column(rows, func(c row) int16 { return int16(c.Reason) }),
 		column(rows, func(c row) string { return c.By }),
 		column(rows, func(c row) string { return c.Note }))
+	b.Queue(`SELECT pg_notify($1, '')`, changed)
 }

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"time"
 
 	"hufu/server/keyservice"
 )
@@ -25,6 +26,23 @@ func (s *Store) Changes(ctx context.Context, after keyservice.Position, limit in
 func (s *Store) Head(ctx context.Context) (p keyservice.Position, err error) {
 	err = s.readers.QueryRowContext(ctx, `SELECT coalesce(max(n), 0) FROM change`).Scan(&p.N)
 	return p, failure("head", err)
+}
+
+// watchEvery is how often whoever follows the change table is sent to look: a
+// file tells nobody that another process has written to it.
+const watchEvery = 200 * time.Millisecond
+
+// Watch implements keyservice.Store.
+func (s *Store) Watch(ctx context.Context, wake func()) error {
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	for wake(); ; wake() {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
 }
 
 // Events implements keyservice.Store.

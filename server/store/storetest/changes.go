@@ -1,10 +1,14 @@
 package storetest
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"hufu/server/keyservice"
 	"hufu/shared/wire"
@@ -198,5 +202,39 @@ func testFollow(t *testing.T, data Data) {
 			finished = true
 		default:
 		}
+	}
+}
+
+// patience bounds every wait for something that has to happen.
+const patience = 30 * time.Second
+
+// eventually polls until ok.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("it did not happen within %s: %s", patience, what)
+		}
+	}
+}
+
+// testWatch: whoever watches is woken when it has begun and after changes that
+// another process makes, until it ends.
+func testWatch(t *testing.T, data Data) {
+	s, other := data(t), data(t)
+	var woken atomic.Int64
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- s.Watch(ctx, func() { woken.Add(1) }) }()
+	eventually(t, "it has begun", func() bool { return woken.Load() > 0 })
+	for i := range 3 {
+		before := woken.Load()
+		do(t, other, "a", func(b book) { b.note(keyservice.ChangeRow{At: at(i), Kind: keyservice.KindOpened, Outlet: "a"}) })
+		eventually(t, "it is woken by a change", func() bool { return woken.Load() > before })
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("Watch: %v", err)
 	}
 }

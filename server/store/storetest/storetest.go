@@ -51,6 +51,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Data) {
 		{"Head", testHead},
 		{"Events", testEvents},
 		{"Follow", testFollow},
+		{"Watch", testWatch},
 		{"Installation", testInstallation},
 		{"InstallRace", testInstallRace},
 		{"RingCheck", testRingCheck},
