@@ -21,6 +21,7 @@ need groff-base has groff
 need nginx has nginx
 need haproxy has haproxy
 need caddy has caddy
+need systemd has systemd-analyze
 [ -z "$missing" ] && exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
