@@ -9,7 +9,7 @@ import (
 )
 
 // change runs f on the entry of a key.
-func (w *Writer) change(clientID string, seckeyID uint64, f func(d ident, i int, s *slot) error) error {
+func (w *Writer) change(clientID string, seckeyID uint64, f change) error {
 	if err := checkID(clientID); err != nil {
 		return err
 	}
@@ -17,13 +17,21 @@ func (w *Writer) change(clientID string, seckeyID uint64, f func(d ident, i int,
 		return err
 	}
 	defer w.mu.Unlock()
+	return w.changed(clientID, seckeyID, f)
+}
+
+// change is what happens to entry i, which holds or held a key of d.
+type change func(w *Writer, d ident, i int) error
+
+// changed is change with w locked.
+func (w *Writer) changed(clientID string, seckeyID uint64, f change) error {
 	defer runtime.KeepAlive(w.m)
 	defer runtime.KeepAlive(w.confirms)
 	d := toIdent(clientID)
 	i := w.m.find(d, seckeyID)
 	err := error(ErrNotFound)
 	if i >= 0 {
-		err = f(d, i, &w.m.slots[i])
+		err = f(w, d, i)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: client %s, key %d", err, clientID, seckeyID)
@@ -43,46 +51,59 @@ func (s *slot) usable() error {
 // retired, its end unchanged. Nothing happens if it is active already. ErrOrder if a greater number is
 // current, ErrState if the key is retired.
 func (w *Writer) MakeCurrent(clientID string, seckeyID uint64) error {
-	return w.change(clientID, seckeyID, func(d ident, i int, s *slot) error {
-		if err := s.usable(); err != nil {
-			return err
-		}
-		switch State(s.state.Load()) {
-		case Active:
-			return nil
-		case Retired:
-			return ErrState
-		}
-		if w.newerActive(d, seckeyID) {
-			return ErrOrder
-		}
-		s.state.Store(uint32(Active))
-		w.becameCurrent(d, i)
+	return w.change(clientID, seckeyID, makeCurrent)
+}
+
+func makeCurrent(w *Writer, d ident, i int) error {
+	s := &w.m.slots[i]
+	if err := s.usable(); err != nil {
+		return err
+	}
+	switch State(s.state.Load()) {
+	case Active:
 		return nil
-	})
+	case Retired:
+		return ErrState
+	}
+	if w.newerActive(d, s.seckeyID.Load()) {
+		return ErrOrder
+	}
+	s.state.Store(uint32(Active))
+	w.becameCurrent(d, i)
+	return nil
 }
 
 // Retire makes a key one to open with only, until notAfter or its present end, whichever is earlier.
 func (w *Writer) Retire(clientID string, seckeyID uint64, notAfter BootTime) error {
-	return w.change(clientID, seckeyID, func(_ ident, _ int, s *slot) error {
+	return w.change(clientID, seckeyID, retire(notAfter))
+}
+
+func retire(notAfter BootTime) change {
+	return func(w *Writer, _ ident, i int) error {
+		s := &w.m.slots[i]
 		if err := s.usable(); err != nil {
 			return err
 		}
 		w.shorten(s, notAfter)
 		s.state.Store(uint32(Retired))
 		return nil
-	})
+	}
 }
 
 // Shorten brings the end of a key forward and leaves its state; an end later than its present one is ignored.
 func (w *Writer) Shorten(clientID string, seckeyID uint64, notAfter BootTime) error {
-	return w.change(clientID, seckeyID, func(_ ident, _ int, s *slot) error {
+	return w.change(clientID, seckeyID, shorten(notAfter))
+}
+
+func shorten(notAfter BootTime) change {
+	return func(w *Writer, _ ident, i int) error {
+		s := &w.m.slots[i]
 		if err := s.usable(); err != nil {
 			return err
 		}
 		w.shorten(s, notAfter)
 		return nil
-	})
+	}
 }
 
 func (w *Writer) shorten(s *slot, notAfter BootTime) {
@@ -95,13 +116,21 @@ func (w *Writer) shorten(s *slot, notAfter BootTime) {
 // Wipe ends a key as Expired or Revoked: status 0, its bytes and its confirmation keys overwritten. The state
 // stays visible until the entry is needed. An ended key can still go from Expired to Revoked.
 func (w *Writer) Wipe(clientID string, seckeyID uint64, state State) error {
-	if state != Expired && state != Revoked {
-		return fmt.Errorf("%w: wiping ends in expired or revoked, not %v", ErrState, state)
+	f, err := wipe(state)
+	if err != nil {
+		return err
 	}
-	return w.change(clientID, seckeyID, func(_ ident, i int, _ *slot) error {
+	return w.change(clientID, seckeyID, f)
+}
+
+func wipe(state State) (change, error) {
+	if state != Expired && state != Revoked {
+		return nil, fmt.Errorf("%w: wiping ends in expired or revoked, not %v", ErrState, state)
+	}
+	return func(w *Writer, _ ident, i int) error {
 		w.wipe(i, state)
 		return nil
-	})
+	}, nil
 }
 
 func (w *Writer) wipe(i int, state State) {

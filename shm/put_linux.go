@@ -13,14 +13,18 @@ import (
 // ErrOrder if it is Active and a greater number is current, ErrFull if there is no room.
 func (w *Writer) Put(e Entry, confirm *[ConfirmSize]byte) error {
 	defer e.Key.Zero()
-	now := Now()
-	if err := checkEntry(&e, now); err != nil {
+	if err := checkEntry(&e, Now()); err != nil {
 		return err
 	}
 	if err := w.begin(); err != nil {
 		return err
 	}
 	defer w.mu.Unlock()
+	return w.put(&e, confirm)
+}
+
+// put is Put of an entry that has been checked, with w locked.
+func (w *Writer) put(e *Entry, confirm *[ConfirmSize]byte) error {
 	defer runtime.KeepAlive(w.m)
 	defer runtime.KeepAlive(w.confirms)
 	d := toIdent(e.ClientID)
@@ -47,7 +51,7 @@ func (w *Writer) Put(e Entry, confirm *[ConfirmSize]byte) error {
 	if distance >= w.m.maxProbe.Load() {
 		w.m.maxProbe.Store(distance + 1)
 	}
-	s.write(&e, w.hook)
+	s.write(e, w.hook)
 	w.m.useNum.Add(1)
 	w.nextEnd = min(w.nextEnd, e.NotAfter)
 	if e.State == Active {

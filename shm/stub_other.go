@@ -31,12 +31,26 @@ func (*Writer) WipeAll() error                         { return ErrUnsupported }
 func (*Writer) Confirm(string, uint64) ([ConfirmSize]byte, error) {
 	return [ConfirmSize]byte{}, ErrUnsupported
 }
+func (*Writer) Batch(func(Batch) error) error     { return ErrUnsupported }
+func (*Writer) Abandon() error                    { return nil }
+func (*Writer) Clients() []string                 { return nil }
 func (*Writer) Entries(string) []Entry            { return nil }
 func (*Writer) Key(string, uint64) (Entry, error) { return Entry{}, ErrUnsupported }
 func (*Writer) Current(string) (Entry, error)     { return Entry{}, ErrUnsupported }
 func (*Writer) Info() Info                        { return Info{} }
 func (*Writer) Warnings() []string                { return nil }
 func (*Writer) Close() error                      { return nil }
+
+// Batch cannot be had here.
+type Batch struct{}
+
+func (Batch) Put(Entry) error                        { return ErrUnsupported }
+func (Batch) MakeCurrent(string, uint64) error       { return ErrUnsupported }
+func (Batch) Retire(string, uint64, BootTime) error  { return ErrUnsupported }
+func (Batch) Shorten(string, uint64, BootTime) error { return ErrUnsupported }
+func (Batch) Wipe(string, uint64, State) error       { return ErrUnsupported }
+func (Batch) Forget(string, uint64) error            { return ErrUnsupported }
+func (Batch) Entries(string) []Entry                 { return nil }
 
 // Reader cannot be had here.
 type Reader struct{}

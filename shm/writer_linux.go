@@ -80,6 +80,18 @@ func (w *Writer) Close() error {
 	return nil
 }
 
+// Abandon is Close after ErrGone. Readers that still have mapped what lost its name find no key in it from then
+// on, and follow to what has the name now. A segment that only its second file is gone from is left as it is.
+func (w *Writer) Abandon() error {
+	w.mu.Lock()
+	if w.m != nil && !sameFile(w.path, w.m.id) {
+		w.m.dismantle()
+		clear(w.confirms.slots)
+	}
+	w.mu.Unlock()
+	return w.Close()
+}
+
 // Warnings returns what could not be done for the protection of the keys, for the caller to print.
 func (w *Writer) Warnings() []string {
 	w.mu.Lock()
