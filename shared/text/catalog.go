@@ -14,6 +14,9 @@ var parts = []map[string]message{
 	clientTexts,
 	pageTexts,
 	consoleTexts,
+	historyTexts,
+	eventTexts,
+	helpTexts,
 }
 
 func merge(parts ...map[string]message) map[string]message {

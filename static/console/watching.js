@@ -1,0 +1,159 @@
+// What the events page shows: the changes that its address selects, as they
+// come, without a gap.
+import { isOpen } from '../connection.js';
+import { failureText } from '../failure.js';
+import { has, t } from '../i18n.js';
+import { redraw } from '../page.js';
+import { administer, codeOf, questions } from './app.js';
+import { bound, boundsOf } from './cells.js';
+import { Feed, selects } from './feed.js';
+import { isIdentifier } from './outlet-field.js';
+import { address } from './route.js';
+
+/** @typedef {import("./app.js").Change} Change */
+/** @typedef {import("./feed.js").Page} Page */
+
+const size = 100;
+const settles = 100; // ms: what comes within is drawn at once
+const mostHeld = 1000; // changes that a pause keeps
+
+/** The kinds of changes, by what they are about. */
+export const groups = {
+  keys: ['negotiated', 'verified', 'retired', 'expired', 'revoked', 'receipt'],
+  trouble: ['mismatch', 'refused'],
+  outlets: ['enrolled', 'opened', 'new-secret', 'secret-gone', 'cut', 'disabled', 'enabled'],
+  presence: ['connected', 'disconnected'],
+  centre: ['restored'],
+};
+const allKinds = Object.values(groups).flat();
+
+/** What is selected, as the address says it; no kinds: all. */
+const nothingAsked = { outlet: '', from: '', to: '', /** @type {string[]} */ kinds: [] };
+
+export const watching = {
+  asked: { ...nothingAsked },
+  feed: new Feed(),
+  /** The newest page was read. */
+  known: false,
+  loading: false,
+  /** New changes are kept back. */
+  paused: false,
+  /** How many are kept back; mostHeld: that many or more. */
+  held: 0,
+  /** The list begins anew, since more had come meanwhile than it could read: a text's key, or empty. */
+  anew: '',
+  /** @type {(() => string) | null} */
+  failure: null,
+};
+
+/** @type {Change[]} */
+let coming = [];
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let due;
+const asking = questions();
+
+/** What an address asks for. @param {URLSearchParams} query */
+function askedBy(query) {
+  const words = (query.get('kinds') ?? '').split(',');
+  return { outlet: query.get('outlet') ?? '', ...boundsOf(query), kinds: allKinds.filter((kind) => words.includes(kind) && has(`kind_${kind}`)) };
+}
+
+/** The address that asks for it. @param {typeof nothingAsked} asked */
+export const addressOf = ({ outlet, from, to, kinds }) => address('events', [], { outlet, from, to, kinds: kinds.join(',') });
+
+/** What is asked for, as events has it. */
+function selection() {
+  const { outlet, from, to, kinds } = watching.asked;
+  return { ...(outlet && { outlet }), ...(from && { from: bound(from, 'from') }), ...(to && { to: bound(to, 'to') }), ...(kinds.length && { kinds }) };
+}
+
+/** One page of what is selected. @param {{ from?: number, before?: number }} where @returns {Promise<Page>} */
+const page = ({ from, before }) => {
+  const chosen = selection();
+  return administer({ op: 'events', ...chosen, limit: size, ...(before && { before }), ...(from && { from: Math.max(from, chosen.from ?? 0) }) });
+};
+
+/** Reads, and tells what went wrong. @param {(feed: Feed) => Promise<void>} how */
+async function read(how) {
+  const latest = asking.next();
+  watching.loading = true;
+  redraw();
+  try {
+    await how(watching.feed);
+    if (!latest()) return;
+    Object.assign(watching, { known: true, failure: null });
+  } catch (error) {
+    if (!latest()) return;
+    if (codeOf(error) !== 'closed') watching.failure = () => failureText(error);
+  }
+  watching.loading = false;
+  redraw();
+}
+
+/** Shows what an address asks for. @param {URLSearchParams} query */
+export function show(query) {
+  forgetEvents();
+  watching.asked = askedBy(query);
+  watching.asked.outlet && !isIdentifier(watching.asked.outlet) ? refuse() : read((feed) => feed.begin(page));
+}
+
+function refuse() {
+  watching.failure = () => t('console_no_identifier');
+  redraw();
+}
+
+/** Reads what came while there was no connection, or what the server could not keep up telling. */
+export const catchUp = () => read(async (feed) => {
+  if (!watching.known) return feed.begin(page);
+  if (!(await feed.catchUp(page))) watching.anew = 'console_events_anew';
+});
+
+/** Reads the page below. */
+export const earlier = () => read((feed) => feed.earlier(page));
+
+/** A change has come. @param {Change} change */
+export function changed(change) {
+  if (change.kind === 'lost') {
+    if (isOpen()) catchUp();
+    return;
+  }
+  if (!selects(selection(), change)) return;
+  if (coming.length < mostHeld) coming.push(change);
+  due ??= setTimeout(settle, settles);
+}
+
+/** Draws what has come, or counts it. */
+function settle() {
+  due = undefined;
+  if (watching.paused) {
+    watching.held = coming.length;
+  } else {
+    watching.feed.arrive(coming);
+    coming = [];
+  }
+  redraw();
+}
+
+/** Keeps new changes back, for who wants to read in peace. */
+export function pause() {
+  watching.paused = true;
+  redraw();
+}
+
+/** Shows what was kept back, or begins anew if that was too much. */
+export function goOn() {
+  const tooMany = coming.length >= mostHeld;
+  Object.assign(watching, { paused: false, held: 0 });
+  if (tooMany) coming = [];
+  settle();
+  if (tooMany) catchUp();
+}
+
+/** Forgets it all. */
+export function forgetEvents() {
+  clearTimeout(due);
+  due = undefined;
+  coming = [];
+  asking.stop();
+  Object.assign(watching, { asked: { ...nothingAsked }, feed: new Feed(), known: false, loading: false, paused: false, held: 0, anew: '', failure: null });
+}
