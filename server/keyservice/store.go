@@ -16,6 +16,7 @@ import (
 // millisecond precision.
 type Store interface {
 	UsableStore
+	AdminStore
 
 	// Apply runs the changes in one transaction. At most one Change per
 	// outlet may be in changes. The outlets' rows are locked against every
@@ -65,7 +66,7 @@ type Store interface {
 	// woken for is read by Changes, and must be read now and then without. It
 	// works until ctx ends, or until it cannot, and says why. wake must not block.
 	Watch(ctx context.Context, wake func()) error
-	// Events lists the change table, newest first, by keyset.
+	// Events lists the change table, newest first or oldest first, by keyset.
 	Events(ctx context.Context, q EventQuery) ([]ChangeRow, error)
 
 	// Installation returns what Install wrote, or ErrNotInstalled.
@@ -143,6 +144,7 @@ type StateRow struct {
 	At     time.Time
 	Reason wire.Reason
 	By     string // the clientId that acted; empty for the server
+	Note   string // as the change table has it; States alone fills it in
 }
 
 // KeyRow is one key of the history (§12, page of view).
@@ -209,6 +211,8 @@ type EventQuery struct {
 	From, To time.Time // At in [From, To); zero bounds nothing
 	Kinds    []Kind    // nil: any
 	BeforeN  uint64    // exclusive upper bound of N; 0: none
+	AfterN   uint64    // exclusive lower bound of N; 0: none
+	Oldest   bool      // first; else the newest first
 	Limit    int
 }
 

@@ -8,7 +8,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"hufu/server/keyservice"
-	"hufu/shared/wire"
 )
 
 // ahead is the least number of changes beyond the horizon that are listed.
@@ -122,32 +121,6 @@ func wait(ctx context.Context, conn *pgx.Conn) (come bool, err error) {
 	ping, cancel := context.WithTimeout(ctx, listenPing)
 	defer cancel()
 	return false, conn.Ping(ping)
-}
-
-// Events implements keyservice.Store.
-func (s *Store) Events(ctx context.Context, q keyservice.EventQuery) ([]keyservice.ChangeRow, error) {
-	if q.Outlet != "" && !wire.ValidID(q.Outlet) {
-		return nil, nil
-	}
-	w := &where{}
-	if q.Outlet != "" {
-		w.and(`outlet = %s`, q.Outlet)
-	}
-	if q.BeforeN != 0 {
-		w.and(`n < %s`, num(q.BeforeN))
-	}
-	if !q.From.IsZero() {
-		w.and(`at >= %s`, q.From)
-	}
-	if !q.To.IsZero() {
-		w.and(`at < %s`, q.To)
-	}
-	if q.Kinds != nil {
-		w.and(`kind = ANY (%s::text[])`, convert(q.Kinds, func(k keyservice.Kind) string { return string(k) }))
-	}
-	return list(ctx, s.pool, "events", func(row pgx.Row) (keyservice.ChangeRow, error) { return scanChange(row) },
-		`SELECT n, at, kind, outlet, seckeyid, state, reason, actor, note FROM change`+
-			w.String()+` ORDER BY n DESC LIMIT `+w.arg(q.Limit), w.args...)
 }
 
 func scanChange(row pgx.Row, more ...any) (c keyservice.ChangeRow, err error) {

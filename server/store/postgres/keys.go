@@ -84,6 +84,10 @@ func (s *Store) Keys(ctx context.Context, q keyservice.KeyQuery) ([]keyservice.K
 // that who asks for these only does not go through all of it.
 func (w *where) keysFrom(q keyservice.KeyQuery, order string) string {
 	switch {
+	case q.Unreceipted:
+		return `(SELECT k.* FROM (SELECT outlet, seckeyid FROM key_state v WHERE state = 5 AND NOT EXISTS (
+				SELECT FROM receipt r WHERE r.outlet = v.outlet AND r.seckeyid = v.seckeyid AND r.state = 5) OFFSET 0) l
+			JOIN seckey k ON k.outlet = l.outlet AND k.seckeyid = l.seckeyid ORDER BY k.` + order + ` DESC OFFSET 0)`
 	case q.States == nil:
 	case !slices.ContainsFunc(q.States, func(s wire.State) bool { return s > wire.StateRetired }):
 		// OFFSET 0 keeps the planner from turning this inside out.
@@ -118,10 +122,26 @@ func (s *Store) States(ctx context.Context, outlet string, seckeyid uint64) ([]k
 		return nil, nil
 	}
 	return list(ctx, s.pool, "states", func(row pgx.Row) (r keyservice.StateRow, err error) {
-		err = row.Scan(&r.State, &r.At, &r.Reason, &r.By)
+		err = row.Scan(&r.State, &r.At, &r.Reason, &r.By, &r.Note)
 		r.At = r.At.UTC()
 		return r, err
-	}, `SELECT state, at, reason, actor FROM key_state WHERE outlet = $1 AND seckeyid = $2 ORDER BY state`,
+	}, `SELECT state, at, reason, actor, coalesce((SELECT c.note FROM change c
+			WHERE c.outlet = s.outlet AND c.seckeyid = s.seckeyid AND c.state = s.state AND c.note <> '' AND c.seckeyid > 0
+			ORDER BY c.n LIMIT 1), '')
+		FROM key_state s WHERE outlet = $1 AND seckeyid = $2 ORDER BY state`,
+		outlet, num(seckeyid))
+}
+
+// Receipts implements keyservice.Store.
+func (s *Store) Receipts(ctx context.Context, outlet string, seckeyid uint64) ([]keyservice.Receipt, error) {
+	if !wire.ValidID(outlet) {
+		return nil, nil
+	}
+	return list(ctx, s.pool, "receipts", func(row pgx.Row) (r keyservice.Receipt, err error) {
+		err = row.Scan(&r.Seckeyid, &r.State, &r.At, &r.Conn)
+		r.At = r.At.UTC()
+		return r, err
+	}, `SELECT seckeyid, state, at, conn FROM receipt WHERE outlet = $1 AND seckeyid = $2 ORDER BY state`,
 		outlet, num(seckeyid))
 }
 

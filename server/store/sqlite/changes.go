@@ -45,23 +45,6 @@ func (s *Store) Watch(ctx context.Context, wake func()) error {
 	}
 }
 
-// Events implements keyservice.Store.
-func (s *Store) Events(ctx context.Context, q keyservice.EventQuery) ([]keyservice.ChangeRow, error) {
-	w := &where{}
-	if q.Outlet != "" {
-		w.and(`outlet = ?`, q.Outlet)
-	}
-	if q.BeforeN != 0 {
-		w.and(`n < ?`, num(q.BeforeN))
-	}
-	w.between(`at`, q.From, q.To)
-	if q.Kinds != nil {
-		w.and(`kind IN (`+marks(len(q.Kinds))+`)`, anys(q.Kinds)...)
-	}
-	return list(ctx, s.readers, "events", scanChange,
-		selectChanges+w.String()+` ORDER BY n DESC LIMIT ?`, append(w.args, q.Limit)...)
-}
-
 func scanChange(scan func(...any) error) (c keyservice.ChangeRow, err error) {
 	var at sql.NullInt64
 	err = scan(&c.N, &at, &c.Kind, &c.Outlet, &c.Seckeyid, &c.State, &c.Reason, &c.By, &c.Note)

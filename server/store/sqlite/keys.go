@@ -70,6 +70,9 @@ func (s *Store) Keys(ctx context.Context, q keyservice.KeyQuery) ([]keyservice.K
 	if q.States != nil {
 		w.and(`coalesce(s5.state, s4.state, s3.state, s2.state, s1.state) IN (`+marks(len(q.States))+`)`, anys(q.States)...)
 	}
+	if q.Unreceipted {
+		w.and(`(k.outlet, k.seckeyid) IN (SELECT outlet, seckeyid FROM key_state WHERE state = 5) AND r5.at IS NULL`)
+	}
 	order := ` ORDER BY k.n DESC LIMIT ?`
 	if q.ByNumber {
 		order = ` ORDER BY k.seckeyid DESC LIMIT ?`
@@ -93,10 +96,24 @@ func scanKey(scan func(...any) error) (k keyservice.KeyRow, err error) {
 func (s *Store) States(ctx context.Context, outlet string, seckeyid uint64) ([]keyservice.StateRow, error) {
 	return list(ctx, s.readers, "states", func(scan func(...any) error) (r keyservice.StateRow, err error) {
 		var at sql.NullInt64
-		err = scan(&r.State, &at, &r.Reason, &r.By)
+		err = scan(&r.State, &at, &r.Reason, &r.By, &r.Note)
 		r.At = timeOf(at)
 		return r, err
-	}, `SELECT state, at, reason, actor FROM key_state WHERE outlet = ? AND seckeyid = ? ORDER BY state`,
+	}, `SELECT state, at, reason, actor, coalesce((SELECT c.note FROM change c
+			WHERE c.outlet = s.outlet AND c.seckeyid = s.seckeyid AND c.state = s.state AND c.note <> '' AND c.seckeyid > 0
+			ORDER BY c.n LIMIT 1), '')
+		FROM key_state s WHERE outlet = ? AND seckeyid = ? ORDER BY state`,
+		outlet, num(seckeyid))
+}
+
+// Receipts implements keyservice.Store.
+func (s *Store) Receipts(ctx context.Context, outlet string, seckeyid uint64) ([]keyservice.Receipt, error) {
+	return list(ctx, s.readers, "receipts", func(scan func(...any) error) (r keyservice.Receipt, err error) {
+		var at sql.NullInt64
+		err = scan(&r.Seckeyid, &r.State, &at, &r.Conn)
+		r.At = timeOf(at)
+		return r, err
+	}, `SELECT seckeyid, state, at, conn FROM receipt WHERE outlet = ? AND seckeyid = ? ORDER BY state`,
 		outlet, num(seckeyid))
 }
 

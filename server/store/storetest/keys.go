@@ -209,13 +209,20 @@ func testStates(t *testing.T, data Data) {
 	// The clock may go back between two steps; their order is that of states.
 	do(t, s, "a", func(b book) { b.move(1, wire.StateActive, at(10), 0, "a") })
 	do(t, s, "a", func(b book) { b.move(1, wire.StateRetired, at(9), wire.ReasonSuperseded, "") })
-	do(t, s, "a", func(b book) { b.move(1, wire.StateRevoked, at(8), wire.Reason(200), "op") })
+	do(t, s, "a", func(b book) {
+		b.move(1, wire.StateRevoked, at(8), wire.Reason(200), "op")
+		b.Writes.Changes[0].Note = "seen at a fair"
+		b.note(keyservice.ChangeRow{At: at(8), Kind: keyservice.KindMismatch, Outlet: "a", Seckeyid: 1, Note: "of no state"})
+	})
+	do(t, s, "a", func(b book) { b.move(2, wire.StateExpired, at(8), 0, "") }) // its note is its own
 	equal(t, "states", must(s.States(t.Context(), "a", 1))(t), []keyservice.StateRow{
 		{State: wire.StatePending, At: at(1), By: "a"},
 		{State: wire.StateActive, At: at(10), By: "a"},
 		{State: wire.StateRetired, At: at(9), Reason: wire.ReasonSuperseded},
-		{State: wire.StateRevoked, At: at(8), Reason: 200, By: "op"},
+		{State: wire.StateRevoked, At: at(8), Reason: 200, By: "op", Note: "seen at a fair"},
 	})
+	equal(t, "states", must(s.States(t.Context(), "a", 2))(t), []keyservice.StateRow{
+		{State: wire.StatePending, At: at(1), By: "a"}, {State: wire.StateExpired, At: at(8)}})
 	for _, c := range []struct {
 		outlet string
 		n      uint64
@@ -265,4 +272,14 @@ func testReceipts(t *testing.T, data Data) {
 		got = append(got, k.Receipt)
 	}
 	equal(t, "receipts", got, []time.Time{{}, {}, at(500), {}, at(500)})
+	equal(t, "receipts of a key", must(s.Receipts(t.Context(), "a", 3))(t),
+		[]keyservice.Receipt{{Seckeyid: 3, State: wire.StateRevoked, At: at(500), Conn: "c1"}})
+	for _, c := range []struct {
+		outlet string
+		n      uint64
+	}{{"a", 4}, {"b", 3}, {"a", 1<<64 - 1}, {"", 3}, {"\x00", 3}} {
+		if got := must(s.Receipts(t.Context(), c.outlet, c.n))(t); len(got) != 0 {
+			t.Errorf("receipts of %q %d: %+v", c.outlet, c.n, got)
+		}
+	}
 }
