@@ -7,7 +7,7 @@ import (
 
 // AdminStore is what administration (§12) asks of a store besides.
 type AdminStore interface {
-	// Receipts lists the receipts for one key, by state.
+	// Receipts lists the receipts for a key's ends, the lower state first.
 	Receipts(ctx context.Context, outlet string, seckeyid uint64) ([]Receipt, error)
 	// Tally counts the changes whose At lies in [from, to), by hour and kind.
 	Tally(ctx context.Context, from, to time.Time) ([]TallyRow, error)

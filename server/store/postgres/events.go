@@ -62,18 +62,6 @@ func (s *Store) Tally(ctx context.Context, from, to time.Time) ([]keyservice.Tal
 		WHERE at >= $1 AND at < $2 GROUP BY 1, 2 ORDER BY 1, 2`, from, to)
 }
 
-// Receipts implements keyservice.AdminStore.
-func (s *Store) Receipts(ctx context.Context, outlet string, seckeyid uint64) ([]keyservice.Receipt, error) {
-	if !wire.ValidID(outlet) {
-		return nil, nil
-	}
-	return list(ctx, s.pool, "receipts", func(row pgx.Row) (r keyservice.Receipt, err error) {
-		err = row.Scan(&r.Seckeyid, &r.State, &r.At, &r.Conn)
-		r.At = r.At.UTC()
-		return r, err
-	}, `SELECT seckeyid, state, at, conn FROM receipt WHERE outlet = $1 AND seckeyid = $2 ORDER BY state`, outlet, num(seckeyid))
-}
-
 // Watermark implements keyservice.AdminStore. A transaction that has taken a
 // number holds its lock on the table until it has ended, and is visible before
 // the lock is given back. The locks are read after the statement's snapshot was

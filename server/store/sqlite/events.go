@@ -59,16 +59,6 @@ func (s *Store) Tally(ctx context.Context, from, to time.Time) ([]keyservice.Tal
 		WHERE at >= ? AND at < ? GROUP BY hour, kind ORDER BY hour, kind`, from.UnixMilli(), to.UnixMilli())
 }
 
-// Receipts implements keyservice.AdminStore.
-func (s *Store) Receipts(ctx context.Context, outlet string, seckeyid uint64) ([]keyservice.Receipt, error) {
-	return list(ctx, s.readers, "receipts", func(scan func(...any) error) (r keyservice.Receipt, err error) {
-		var at sql.NullInt64
-		err = scan(&r.Seckeyid, &r.State, &at, &r.Conn)
-		r.At = timeOf(at)
-		return r, err
-	}, `SELECT seckeyid, state, at, conn FROM receipt WHERE outlet = ? AND seckeyid = ? ORDER BY state`, outlet, num(seckeyid))
-}
-
 // Watermark implements keyservice.AdminStore. There is one writer at a time, so
 // that whatever is visible is complete.
 func (s *Store) Watermark(ctx context.Context) (w keyservice.Watermark, err error) {
