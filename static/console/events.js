@@ -31,7 +31,7 @@ const kindsText = (kinds) => (kinds.length === 0 ? t('console_kinds_all') : kind
 
 function filters() {
   const { outlet, from, to, kinds } = watching.asked;
-  return html`<form class="filters" @submit=${filtered} @change=${filtered} data-test="filters">
+  return html`<form class="selection" @submit=${filtered} @change=${filtered} data-test="filters">
     ${outletField(outlet)}
     <label>${t('page_from')} <input type="date" name="from" data-test="filter-from" .value=${dayOf(from)} max=${dayOf(to) || nothing}></label>
     <label>${t('page_to')} <input type="date" name="to" data-test="filter-to" .value=${dayOf(to)} min=${dayOf(from) || nothing}></label>
@@ -39,7 +39,7 @@ function filters() {
       <div>${Object.entries(groups).map(([name, group]) => html`<fieldset><legend>${t(`console_kinds_${name}`)}</legend>
         ${group.map((kind) => html`<label class="check"><input type="checkbox" name="kind" value=${kind} data-test=${`kind-${kind}`}
           .checked=${kinds.includes(kind)}>${t(`kind_${kind}`)}</label>`)}</fieldset>`)}</div></details>
-    <div class="filters-do">${isFiltered() ? html`<a data-test="filter-none" href="#/events">${t('console_filter_none')}</a>` : nothing}</div>
+    <div class="selection-do">${isFiltered() ? html`<a data-test="filter-none" href="#/events">${t('console_filter_none')}</a>` : nothing}</div>
   </form>`;
 }
 

@@ -33,14 +33,14 @@ const isFiltered = () => record.asked.outlet || record.asked.from || record.aske
 
 function filters() {
   const { outlet, from, to, states } = record.asked;
-  return html`<form class="filters" @submit=${filtered} @change=${filtered} data-test="filters">
+  return html`<form class="selection" @submit=${filtered} @change=${filtered} data-test="filters">
     ${outletField(outlet)}
     <label>${t('page_from')} <input type="date" name="from" data-test="filter-from" .value=${dayOf(from)} max=${dayOf(to) || nothing}></label>
     <label>${t('page_to')} <input type="date" name="to" data-test="filter-to" .value=${dayOf(to)} min=${dayOf(from) || nothing}></label>
     <fieldset><legend>${t('page_state')}</legend>
       ${allStates.map((state) => html`<label class="check"><input type="checkbox" name="state" value=${state} data-test=${`filter-${state}`}
         .checked=${states.includes(state)}>${t(`state_${state}`)}</label>`)}</fieldset>
-    <div class="filters-do">${isFiltered() ? html`<a data-test="filter-none" href="#/history">${t('console_filter_none')}</a>` : nothing}</div>
+    <div class="selection-do">${isFiltered() ? html`<a data-test="filter-none" href="#/history">${t('console_filter_none')}</a>` : nothing}</div>
   </form>`;
 }
 

@@ -17,8 +17,14 @@ import { address } from './route.js';
 const size = 100;
 const settles = 300; // ms for more changes of the same moment
 
-/** What is selected, as the address says it: bounds as days or moments, empty if there are none; before: only rows below this n, 0: all. */
-const nothingAsked = { outlet: '', from: '', to: '', /** @type {KeyState[]} */ states: [], before: 0 };
+/**
+ * What is selected, as the address says it: bounds as days or moments, empty if
+ * there are none; before: only rows below this n, 0: all.
+ * @typedef {{ outlet: string, from: string, to: string, states: KeyState[], before: number }} Asked
+ */
+
+/** @type {Asked} */
+const nothingAsked = { outlet: '', from: '', to: '', states: [], before: 0 };
 
 export const record = {
   asked: { ...nothingAsked },
@@ -41,7 +47,7 @@ const asking = questions();
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let due;
 
-/** What an address asks for. @param {URLSearchParams} query */
+/** What an address asks for. @param {URLSearchParams} query @returns {Asked} */
 function askedBy(query) {
   const words = (query.get('states') ?? '').split(',');
   const before = Number(query.get('before'));
@@ -49,7 +55,7 @@ function askedBy(query) {
     before: Number.isSafeInteger(before) && before > 0 ? before : 0 };
 }
 
-/** The address that asks for it. @param {typeof nothingAsked} asked */
+/** The address that asks for it. @param {Asked} asked */
 export const addressOf = ({ outlet, from, to, states, before }) => address('history', [], { outlet, from, to, states: states.join(','), before: before || undefined });
 
 /** What is asked for, as a filter of view. @returns {Filter} */

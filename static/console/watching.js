@@ -27,8 +27,14 @@ export const groups = {
 };
 const allKinds = Object.values(groups).flat();
 
-/** What is selected, as the address says it; no kinds: all. */
-const nothingAsked = { outlet: '', from: '', to: '', /** @type {string[]} */ kinds: [] };
+/**
+ * What is selected, as the address says it: bounds as days or moments, empty if
+ * there are none; no kinds: all.
+ * @typedef {{ outlet: string, from: string, to: string, kinds: string[] }} Asked
+ */
+
+/** @type {Asked} */
+const nothingAsked = { outlet: '', from: '', to: '', kinds: [] };
 
 export const watching = {
   asked: { ...nothingAsked },
@@ -52,13 +58,13 @@ let coming = [];
 let due;
 const asking = questions();
 
-/** What an address asks for. @param {URLSearchParams} query */
+/** What an address asks for. @param {URLSearchParams} query @returns {Asked} */
 function askedBy(query) {
   const words = (query.get('kinds') ?? '').split(',');
   return { outlet: query.get('outlet') ?? '', ...boundsOf(query), kinds: allKinds.filter((kind) => words.includes(kind) && has(`kind_${kind}`)) };
 }
 
-/** The address that asks for it. @param {typeof nothingAsked} asked */
+/** The address that asks for it. @param {Asked} asked */
 export const addressOf = ({ outlet, from, to, kinds }) => address('events', [], { outlet, from, to, kinds: kinds.join(',') });
 
 /** What is asked for, as events has it. */
