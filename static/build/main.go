@@ -35,7 +35,7 @@ import (
 // The budgets, in bytes of brotli at its highest quality.
 const (
 	wasmBudget   = 1 << 20
-	othersBudget = 80 << 10
+	othersBudget = 120 << 10
 )
 
 const (

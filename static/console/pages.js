@@ -1,5 +1,11 @@
 // The console's pages, by the first word of their address, in the order of the
 // navigation.
+import { events } from './events.js';
+import { help } from './help.js';
+import { historyPage } from './history.js';
+import { keyPage } from './key.js';
+import { outlet } from './outlet.js';
+import { outlets } from './outlets.js';
 import { overview } from './overview.js';
 
 /** @typedef {import("./app.js").Change} Change */
@@ -21,4 +27,4 @@ import { overview } from './overview.js';
  */
 
 /** @type {Record<string, Page>} */
-export const pages = { overview };
+export const pages = { overview, outlets, outlet, history: historyPage, key: keyPage, events, help };

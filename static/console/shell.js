@@ -12,6 +12,7 @@ import { pages } from './pages.js';
 import { address, here, onRoute } from './route.js';
 import { hush, say, saidView } from './said.js';
 import { goes, shortcut, typed } from './shortcuts.js';
+import { tokenDialog } from './token-once.js';
 
 /** @typedef {import("./pages.js").Page} Page */
 
@@ -53,7 +54,7 @@ export const consoleView = () => html`
   <div class="notices">${notices()}</div>
   ${saidView()}
   <div class="console" data-test="page" data-page=${shown ? here().page : 'lost'}>${shown ? shown.view() : lost()}</div>
-  ${askDialog()}`;
+  ${askDialog()}${tokenDialog()}`;
 
 /** A connection has opened. */
 export async function arrived() {

@@ -1,0 +1,29 @@
+// One change, as a line for a person: what, to whom, by whom and why.
+import { html, nothing } from '../vendor/lit-html/lit-html.js';
+import { t } from '../i18n.js';
+import { keyLink, outletLink, reasonText } from './cells.js';
+import { ago } from './when.js';
+
+/** @typedef {import("./app.js").Change} Change */
+
+/** The kinds that somebody should look at. */
+const grave = new Set(['mismatch', 'refused', 'revoked', 'cut', 'restored', 'secret-gone']);
+
+/** The kind of a change, marked if it is grave. @param {string} kind */
+const kindView = (kind) => html`<span class="kind" data-grave=${grave.has(kind) ? 'yes' : 'no'}>${t(`kind_${kind}`)}</span>`;
+
+/** Why, by whom, and what they said. @param {Change} change */
+function because({ state, reason, by, note, outlet }) {
+  return html`${state && state > 2 && reason !== undefined ? html`<span>${reasonText(reason)}</span>` : nothing}
+    ${by && by !== outlet ? html`<span>${t('console_by', by)}</span>` : nothing}
+    ${note ? html`<q>${note}</q>` : nothing}`;
+}
+
+/** @param {Change} change */
+export const changeLine = (change) => html`<li class="change" data-test="change" data-n=${change.n} data-kind=${change.kind}>
+  <span class="dim at">${ago(change.at)}</span>
+  ${kindView(change.kind)}
+  <span class="whom">${change.outlet ? outletLink(change.outlet) : nothing}
+    ${change.outlet && change.seckeyid ? html`<span class="dim">${t('page_key')}</span> ${keyLink(change.outlet, change.seckeyid)}` : nothing}</span>
+  <span class="dim why">${because(change)}</span>
+</li>`;
