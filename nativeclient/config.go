@@ -11,8 +11,10 @@ import (
 	"hufu/shm"
 )
 
-// configCmd is about the settings.
+// configCmd is about the settings. It takes the agent's flags, so that it tells
+// of a command line what the agent would.
 type configCmd struct {
+	agentSettings
 	Check   configCheckCmd   `cmd:"" help:"${help_config_check}"`
 	Show    configShowCmd    `cmd:"" help:"${help_config_show}"`
 	Example settings.Example `cmd:"" help:"${help_config_example}"`
@@ -22,9 +24,9 @@ type configCmd struct {
 type configCheckCmd struct{}
 
 // Run is the command.
-func (*configCheckCmd) Run(e *env) error {
+func (*configCheckCmd) Run(e *env, c *configCmd) error {
 	_, tls := e.tlsConfig()
-	if err := errors.Join(e.checkSegment(), tls); err != nil {
+	if err := errors.Join(e.checkSegment(), tls, c.agentSettings.check()); err != nil {
 		return settings.With(settings.ExitUsage, err)
 	}
 	shown := struct {

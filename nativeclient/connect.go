@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 	"hufu/shm"
 )
 
-// connectWithin bounds dialling and opening.
+// connectWithin bounds dialling and opening, at one address.
 const connectWithin = 15 * time.Second
 
 // link is a connection to the server, and the segment that its keys go to.
@@ -50,7 +51,7 @@ func (e *env) withLink(do func(l *link) error) error {
 	l.keeper = client.NewKeeper(&segmentHolder{w, t.ClientID, t.ServerID}, client.KeeperOptions{
 		Clock: bootClock, Notify: func(c client.Change) { l.notify(e, c) }})
 	defer l.keeper.Close()
-	l.Session, err = dial(e, d, t, l.keeper.Attach(client.Options{Role: t.Role}))
+	l.Session, err = e.connect(d, t, l.keeper.Attach(client.Options{Role: t.Role}))
 	if err != nil {
 		return errors.Join(unreachable(err), w.Close())
 	}
@@ -61,14 +62,9 @@ func (e *env) withLink(do func(l *link) error) error {
 
 // openWriter opens the segment, which it makes if it is not there.
 func (e *env) openWriter() (*shm.Writer, error) {
-	w, err := shm.OpenWriter(e.segment())
-	if errors.Is(err, shm.ErrNoSegment) {
-		if err = shm.Create(e.segment()); err == nil {
-			w, err = shm.OpenWriter(e.segment())
-		}
-	}
+	w, err := openSegment(e.segment())
 	if err != nil {
-		return nil, settings.With(settings.ExitSharedMemory, err)
+		return nil, settings.With(settings.ExitSharedMemory, lockedBy(err, e.segment()))
 	}
 	for _, warning := range w.Warnings() {
 		fmt.Fprintln(e.stderr, "hufu: "+warning)
@@ -76,18 +72,34 @@ func (e *env) openWriter() (*shm.Writer, error) {
 	return w, nil
 }
 
-// dial opens a connection under the token's enrolment.
-func dial(ctx context.Context, d client.Dialer, t *wire.Token, o client.Options) (*client.Session, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, connectWithin, client.ErrSilent)
-	defer cancel()
+// connect opens a connection under the token's enrolment, at the first address
+// that lets it.
+func (e *env) connect(d client.Dialer, t *wire.Token, o client.Options) (*client.Session, error) {
 	keys := kex.Derive(&t.Secret, kex.Identity{ClientID: t.ClientID, ServerID: t.ServerID, Epoch: t.Epoch})
 	defer keys.Zero()
 	t.Secret.Zero()
-	transport, err := d(ctx, t.Dial())
-	if err != nil {
-		return nil, err
+	var s *client.Session
+	return s, e.first(t, func(ctx context.Context, address string) error {
+		transport, err := d(ctx, address)
+		if err == nil {
+			s, err = client.Open(ctx, transport, keys, o)
+		}
+		return err
+	})
+}
+
+// first tries the server's addresses in order until one does.
+func (e *env) first(t *wire.Token, try func(ctx context.Context, address string) error) (failed error) {
+	for _, address := range e.addresses(t) {
+		ctx, cancel := context.WithTimeoutCause(e, connectWithin, client.ErrSilent)
+		err := try(ctx, address)
+		cancel()
+		if err == nil || e.Err() != nil {
+			return err
+		}
+		failed = errors.Join(failed, &client.AddressError{Address: address, Err: err})
 	}
-	return client.Open(ctx, transport, keys, o)
+	return failed
 }
 
 // notify tells a person what happens to the keys meanwhile.
@@ -130,10 +142,12 @@ var segmentErrors = []error{shm.ErrFull, shm.ErrGone, shm.ErrExists, shm.ErrNoSp
 
 // segmentError gives a failure of shared memory its exit code.
 func segmentError(err error) error {
-	for _, e := range segmentErrors {
-		if errors.Is(err, e) {
-			return settings.With(settings.ExitSharedMemory, err)
-		}
+	if isSegmentError(err) {
+		return settings.With(settings.ExitSharedMemory, err)
 	}
 	return err
+}
+
+func isSegmentError(err error) bool {
+	return slices.ContainsFunc(segmentErrors, func(e error) bool { return errors.Is(err, e) })
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -31,7 +32,9 @@ func (c *enrolCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	if err := client.OpenOnce(e, d, t, client.Options{Clock: bootClock}); err != nil {
+	if err := e.first(t, func(ctx context.Context, address string) error {
+		return client.OpenOnce(ctx, d, address, t, client.Options{Clock: bootClock})
+	}); err != nil {
 		return unreachable(err)
 	}
 	if err := e.storeToken(t); err != nil {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"net/url"
+	"strings"
 	"syscall"
 
 	"hufu/shared/client"
@@ -42,6 +43,9 @@ func describe(lang text.Lang, err error) string {
 	var check *client.CheckError
 	var closed *client.CloseError
 	var request *url.Error
+	if words := describeAddresses(lang, err); words != "" {
+		return words
+	}
 	if words := explain(lang, err); words != "" {
 		return words
 	}
@@ -64,6 +68,45 @@ func describe(lang text.Lang, err error) string {
 		return lang.T("err_usage", words)
 	}
 	return words
+}
+
+// describeAddresses words the failures at several addresses, each for itself;
+// empty: there were not several.
+func describeAddresses(lang text.Lang, err error) string {
+	var join interface{ Unwrap() []error }
+	if !errors.As(err, &join) {
+		return ""
+	}
+	var all []string
+	for _, err := range flat(err) {
+		var at *client.AddressError
+		if !errors.As(err, &at) {
+			return ""
+		}
+		all = append(all, at.Address+": "+describe(lang, at.Err))
+	}
+	if len(all) < 2 {
+		return ""
+	}
+	return strings.Join(all, "; ")
+}
+
+// flat lists what was joined.
+func flat(err error) (all []error) {
+	switch w := err.(type) {
+	case interface{ Unwrap() []error }:
+		for _, err := range w.Unwrap() {
+			all = append(all, flat(err)...)
+		}
+		return all
+	case *client.AddressError:
+		return []error{err}
+	case interface{ Unwrap() error }:
+		if inner := w.Unwrap(); inner != nil {
+			return flat(inner)
+		}
+	}
+	return []error{err}
 }
 
 // known are the errors of the packages below that have words in the catalog,

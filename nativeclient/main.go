@@ -15,6 +15,7 @@ import (
 
 	"hufu/shared/settings"
 	"hufu/shared/text"
+	"hufu/shared/wire"
 	"hufu/shm"
 )
 
@@ -40,6 +41,8 @@ type commands struct {
 	Revoke    revokeCmd    `cmd:"" help:"${help_revoke}"`
 	View      viewCmd      `cmd:"" help:"${help_view}"`
 	Show      showCmd      `cmd:"" help:"${help_show}"`
+	Agent     agentCmd     `cmd:"" help:"${help_agent}"`
+	Status    statusCmd    `cmd:"" help:"${help_status}"`
 	Shm       struct {
 		Create  shmCreateCmd  `cmd:"" help:"${help_shm_create}"`
 		Info    shmInfoCmd    `cmd:"" help:"${help_shm_info}"`
@@ -52,19 +55,47 @@ type commands struct {
 
 // Common is what every command takes. Whatever has a variable is a setting.
 type Common struct {
-	Home          string `help:"${help_home}" default:"${home}" env:"HUFU_HOME" placeholder:"DIR" type:"path"`
-	Segment       string `help:"${help_segment}" default:"hufu" env:"HUFU_SEGMENT" placeholder:"NAME"`
-	ShmDir        string `help:"${help_shm_dir}" default:"/dev/shm" env:"HUFU_SHM_DIR" placeholder:"DIR" type:"path"`
-	Capacity      int    `help:"${help_capacity}" default:"64" env:"HUFU_CAPACITY" placeholder:"N"`
-	GroupReadable bool   `help:"${help_group}" env:"HUFU_GROUP_READABLE"`
-	CA            string `help:"${help_ca}" name:"ca" default:"" env:"HUFU_CA" placeholder:"FILE" type:"path"`
-	TLSCert       string `help:"${help_tls_cert}" name:"tls-cert" default:"" env:"HUFU_TLS_CERT" placeholder:"FILE" type:"path"`
-	TLSKey        string `help:"${help_tls_key}" name:"tls-key" default:"" env:"HUFU_TLS_KEY" placeholder:"FILE" type:"path"`
-	AsJSON        bool   `help:"${help_json}" name:"json" env:"HUFU_JSON"`
-	Language      string `help:"${help_lang}" name:"lang" env:"HUFU_LANG" placeholder:"en|zh"`
+	Home          string   `help:"${help_home}" default:"${home}" env:"HUFU_HOME" placeholder:"DIR" type:"path"`
+	Segment       string   `help:"${help_segment}" default:"hufu" env:"HUFU_SEGMENT" placeholder:"NAME"`
+	ShmDir        string   `help:"${help_shm_dir}" default:"/dev/shm" env:"HUFU_SHM_DIR" placeholder:"DIR" type:"path"`
+	Capacity      int      `help:"${help_capacity}" default:"64" env:"HUFU_CAPACITY" placeholder:"N"`
+	GroupReadable bool     `help:"${help_group}" env:"HUFU_GROUP_READABLE"`
+	Server        []string `help:"${help_server}" env:"HUFU_SERVERS" placeholder:"URL"`
+	CA            string   `help:"${help_ca}" name:"ca" default:"" env:"HUFU_CA" placeholder:"FILE" type:"path"`
+	TLSCert       string   `help:"${help_tls_cert}" name:"tls-cert" default:"" env:"HUFU_TLS_CERT" placeholder:"FILE" type:"path"`
+	TLSKey        string   `help:"${help_tls_key}" name:"tls-key" default:"" env:"HUFU_TLS_KEY" placeholder:"FILE" type:"path"`
+	AsJSON        bool     `help:"${help_json}" name:"json" env:"HUFU_JSON"`
+	Language      string   `help:"${help_lang}" name:"lang" env:"HUFU_LANG" placeholder:"en|zh"`
 
 	Config  string           `help:"${help_config_file}" default:"" env:"HUFU_CONFIG" placeholder:"FILE" type:"path"`
 	Version kong.VersionFlag `help:"${help_version}"`
+}
+
+// checkServers refuses what cannot be a server's address, by a token's rules.
+func (c *Common) checkServers() error {
+	for _, url := range c.Server {
+		if !wire.ValidURL(url) {
+			return text.Errorf("err_server_url", url)
+		}
+	}
+	return nil
+}
+
+// servers are where the server may be reached, in the order of trying: as set,
+// else as the token says.
+func (c *Common) servers(t *wire.Token) []string {
+	if len(c.Server) > 0 {
+		return c.Server
+	}
+	return []string{t.URL}
+}
+
+// addresses are those of its WebSocket.
+func (c *Common) addresses(t *wire.Token) (list []string) {
+	for _, url := range c.servers(t) {
+		list = append(list, (&wire.Token{URL: url}).Dial())
+	}
+	return list
 }
 
 // segment says where the keys stand.
@@ -103,6 +134,9 @@ func execute(ctx context.Context, args []string, file *settings.File, lang text.
 	}
 	if _, ok := text.Parse(c.Language); c.Language != "" && !ok {
 		return settings.With(settings.ExitUsage, text.Errorf("err_lang", c.Language))
+	}
+	if err := c.checkServers(); err != nil {
+		return settings.With(settings.ExitUsage, err)
 	}
 	return parsed.Run(&env{Context: ctx, Common: c.Common, stdin: stdin, stderr: stderr, file: file.Path,
 		Output: text.Output{W: stdout, JSON: c.AsJSON, Lang: lang}})

@@ -9,7 +9,9 @@ import (
 )
 
 // showCmd shows what stands in shared memory: fingerprints, never keys.
-type showCmd struct{}
+type showCmd struct {
+	Watch bool `help:"${help_watch}"`
+}
 
 // entryOut is an entry as --json shows it.
 type entryOut struct {
@@ -21,33 +23,56 @@ type entryOut struct {
 	Current     bool       `json:"current"`
 	Fingerprint string     `json:"fingerprint"`
 	NotAfter    *time.Time `json:"notAfter,omitempty"`
+	state       shm.State
 }
 
 // Run is the command.
 func (c *showCmd) Run(e *env) error {
+	if c.Watch {
+		return e.watch()
+	}
 	r, err := shm.OpenReader(e.segment())
 	if err != nil {
 		return settings.With(settings.ExitSharedMemory, err)
 	}
 	defer r.Close()
+	return e.showRows(entriesOf(r))
+}
+
+// showRows shows entries.
+func (e *env) showRows(entries []entryOut) error {
 	rows := e.Rows("col_outlet", "col_server", "col_key", "col_shm_status", "col_state", "col_current", "col_fp", "col_not_after")
+	for _, out := range entries {
+		current, end := "-", "-"
+		if out.NotAfter != nil {
+			end = out.NotAfter.Local().Format(time.DateTime)
+		}
+		if out.Current {
+			current = e.T("yes")
+		}
+		rows.Add(out, out.ClientID, out.ServerID, strconv.FormatUint(out.Seckeyid, 10), strconv.Itoa(out.Status),
+			e.entryState(out.state), current, out.Fingerprint, end)
+	}
+	return rows.Write()
+}
+
+// entriesOf lists every entry, without its key.
+func entriesOf(r *shm.Reader) (list []entryOut) {
 	for _, entry := range r.Entries("") {
 		entry.Key.Zero()
-		out := entryOut{entry.ClientID, entry.ServerID, entry.SeckeyID, 0, entry.State.String(), false, entry.Fingerprint.String(), nil}
-		current, end := "-", "-"
+		out := entryOut{entry.ClientID, entry.ServerID, entry.SeckeyID, 0, entry.State.String(), false, entry.Fingerprint.String(), nil, entry.State}
 		if entry.Usable {
 			out.Status = 1
 			notAfter := fromBoot(time.Duration(entry.NotAfter))
-			out.NotAfter, end = &notAfter, notAfter.Local().Format(time.DateTime)
+			out.NotAfter = &notAfter
 		}
 		if now, err := r.Current(entry.ClientID); err == nil && now.SeckeyID == entry.SeckeyID {
 			now.Key.Zero()
-			out.Current, current = true, e.T("yes")
+			out.Current = true
 		}
-		rows.Add(out, out.ClientID, out.ServerID, strconv.FormatUint(out.Seckeyid, 10), strconv.Itoa(out.Status),
-			e.entryState(entry.State), current, out.Fingerprint, end)
+		list = append(list, out)
 	}
-	return rows.Write()
+	return list
 }
 
 // entryState words a state as it stands in a segment.

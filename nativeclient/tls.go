@@ -26,9 +26,11 @@ func (e *env) dialer(t *wire.Token) (client.Dialer, error) {
 	if err != nil {
 		return nil, settings.With(settings.ExitUsage, err)
 	}
-	if host := plainHost(t.URL); host != "" && !e.warned {
-		e.warned = true
-		fmt.Fprintln(e.stderr, "hufu: "+e.T("warn_plain", host))
+	for _, url := range e.servers(t) {
+		if host := plainHost(url); host != "" && !e.warned {
+			e.warned = true
+			fmt.Fprintln(e.stderr, "hufu: "+e.T("warn_plain", host))
+		}
 	}
 	transport := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,

@@ -53,7 +53,7 @@ func (c *viewCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	s, err := dial(e, d, t, client.Options{Clock: bootClock, Role: t.Role})
+	s, err := e.connect(d, t, client.Options{Clock: bootClock, Role: t.Role})
 	if err != nil {
 		return unreachable(err)
 	}

@@ -22,6 +22,9 @@ var kinds = map[client.ChangeKind]string{
 
 // keyChanged is called with the keeper locked: it passes on and returns.
 func (s *session) keyChanged(c client.Change) {
+	if c.Kind == client.KeyVerified {
+		return // the page has the reply
+	}
 	s.mu.Lock()
 	switch c.Kind {
 	case client.KeyEntered:

@@ -27,6 +27,15 @@ var (
 	ErrNoKey = errors.New("client: no such key is held")
 )
 
+// AddressError says why one of several addresses could not be connected to.
+type AddressError struct {
+	Address string
+	Err     error
+}
+
+func (e *AddressError) Error() string { return e.Address + ": " + e.Err.Error() }
+func (e *AddressError) Unwrap() error { return e.Err }
+
 // Check names one thing that is checked of every message.
 type Check string
 

@@ -28,7 +28,9 @@ type KeeperOptions struct {
 type Change struct {
 	Kind     ChangeKind
 	Seckeyid uint64
-	State    wire.State // with KeyWiped
+	State    wire.State // with KeyVerified and KeyWiped; 0: the holder has lost the key
+	Code     wire.Code  // with KeyWiped: the refusal that told it; 0: a push, its end, or this end's own doing
+	Ended    bool       // with KeyWiped: its end had come
 	Err      error      // with KeeperFailed
 }
 
@@ -42,6 +44,7 @@ const (
 	KeyWiped                           // its copies are gone
 	KeyNeeded                          // no key is current or on the way to it
 	KeeperFailed                       // what a push asked for could not be done
+	KeyVerified                        // both ends have just proven that they hold it
 )
 
 // Keeper runs the life of one client's keys (§5, §6, §8) at a Holder: a key is
@@ -54,7 +57,9 @@ type Keeper struct {
 	states *States
 
 	mu       sync.Mutex
-	next     uint64 // the verified key that waits to become current; 0: none
+	next     uint64        // the verified key that waits to become current; 0: none
+	nextAt   time.Duration // when it does, by the clock
+	living   []HeldKey     // as Tick saw them last
 	settled  chan struct{}
 	timer    *time.Timer
 	receipts receipts
@@ -165,9 +170,16 @@ func (k *Keeper) Verify(ctx context.Context, s *Session, seckeyid uint64) (wire.
 		return k.refused(ctx, s, seckeyid, err)
 	}
 	if state >= wire.StateExpired {
-		return state, k.ended(ctx, s, seckeyid, state)
+		return state, k.ended(ctx, s, seckeyid, state, 0)
 	}
+	k.tell(Change{Kind: KeyVerified, Seckeyid: seckeyid, State: state})
 	return state, k.verified(seckeyid, state, sent, s.Grace())
+}
+
+func (k *Keeper) tell(c Change) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.o.Notify(c)
 }
 
 func (k *Keeper) read(seckeyid uint64) (*kex.Held, error) {
@@ -177,10 +189,15 @@ func (k *Keeper) read(seckeyid uint64) (*kex.Held, error) {
 }
 
 // refused applies what the server's refusal of a verify or revoke says of the
-// key (§8), and returns it.
+// key (§8), and returns it. A proof of the server's that does not fit, in a
+// reply whose authCode held, says the same as error 5: the copy is damaged here.
 func (k *Keeper) refused(ctx context.Context, s *Session, seckeyid uint64, refusal error) (wire.State, error) {
 	var code wire.Code
-	if !errors.As(refusal, &code) {
+	var check *CheckError
+	switch {
+	case errors.As(refusal, &check) && check.Check == CheckConfirm && check.Cmd == wire.CmdVerify:
+		code = wire.CodeMismatch
+	case !errors.As(refusal, &code):
 		return 0, refusal
 	}
 	var state wire.State
@@ -188,12 +205,12 @@ func (k *Keeper) refused(ctx context.Context, s *Session, seckeyid uint64, refus
 	switch code {
 	case wire.CodeRevoked:
 		state = wire.StateRevoked
-		err = k.ended(ctx, s, seckeyid, state)
+		err = k.ended(ctx, s, seckeyid, state, code)
 	case wire.CodeExpired:
 		state = wire.StateExpired
-		err = k.ended(ctx, s, seckeyid, state)
+		err = k.ended(ctx, s, seckeyid, state, code)
 	case wire.CodeNoKey, wire.CodeMismatch:
-		err = k.wipe(seckeyid, wire.StateExpired)
+		err = k.wipe(seckeyid, wire.StateExpired, code)
 	}
 	if err != nil {
 		return state, errors.Join(refusal, err)
@@ -240,21 +257,19 @@ func (k *Keeper) Revoke(ctx context.Context, s *Session, seckeyid uint64, reason
 		_, err = k.refused(ctx, s, seckeyid, err)
 		return err
 	}
-	return k.ended(ctx, s, seckeyid, wire.StateRevoked)
+	return k.ended(ctx, s, seckeyid, wire.StateRevoked, 0)
 }
 
 // pushed applies a push.
 func (k *Keeper) pushed(s *Session, p *wire.Push) {
 	var err error
 	if state := k.states.Saw(p.Seckeyid, p.State); state >= wire.StateExpired {
-		err = k.ended(context.Background(), s, p.Seckeyid, state)
+		err = k.ended(context.Background(), s, p.Seckeyid, state, 0)
 	} else {
 		err = k.retired(p.Seckeyid, s.Grace())
 	}
 	if err != nil {
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		k.o.Notify(Change{Kind: KeeperFailed, Seckeyid: p.Seckeyid, Err: err})
+		k.tell(Change{Kind: KeeperFailed, Seckeyid: p.Seckeyid, Err: err})
 	}
 }
 

@@ -518,3 +518,79 @@ func TestRenewal(t *testing.T) {
 		}
 	}
 }
+
+// TestTick: ends are applied and told of without any word from the server, a
+// key that the holder lost is told of too, and a switch whose timer was held
+// up is made up for.
+func TestTick(t *testing.T) {
+	keep(t, func(t *testing.T, o *outlet) {
+		o.negotiate()
+		o.negotiate()
+		wiped := func(c Change) bool { return c.Kind == KeyWiped }
+		tick := func() {
+			t.Helper()
+			if err := o.keeper.Tick(); err != nil {
+				t.Error(err)
+			}
+		}
+		tick()
+		o.keeper.mu.Lock()
+		o.keeper.timer.Stop() // as in a suspend
+		o.keeper.mu.Unlock()
+		time.Sleep(switchDelay - time.Millisecond)
+		tick()
+		o.wantCurrent(1)
+		time.Sleep(time.Millisecond)
+		tick()
+		o.want(2, current, 1, retired)
+		o.session.Close()
+		if slices.ContainsFunc(o.changes, wiped) {
+			t.Errorf("got %+v", o.changes)
+		}
+		time.Sleep(time.Hour)
+		tick()
+		want := Change{Kind: KeyWiped, Seckeyid: 1, State: wire.StateExpired, Ended: true}
+		if last := o.changes[len(o.changes)-1]; last != want {
+			t.Errorf("got %+v, want %+v", last, want)
+		}
+		if err := o.holder.Wipe(2, wire.StateExpired); err != nil { // behind the keeper's back
+			t.Error(err)
+		}
+		tick()
+		n := len(o.changes)
+		if n < 2 || o.changes[n-2] != (Change{Kind: KeyWiped, Seckeyid: 2}) || o.changes[n-1].Kind != KeyNeeded {
+			t.Errorf("got %+v", o.changes)
+		}
+		tick()
+		if len(o.changes) != n {
+			t.Errorf("told again: %+v", o.changes[n:])
+		}
+	})
+}
+
+// TestDamagedHere: what the server proves does not fit the copy here, though
+// the server has found the client's proof right. The copy is wiped, so that the
+// next connection does not end in the same way.
+func TestDamagedHere(t *testing.T) {
+	keep(t, func(t *testing.T, o *outlet) {
+		o.negotiate()
+		o.instead(func(p *peer, m wire.Request) bool {
+			v, ok := m.(*wire.Verify)
+			if ok {
+				p.reply(m, &wire.VerifyOK{Confirm: v.Confirm, State: wire.StateActive})
+			}
+			return ok
+		})
+		_, err := o.keeper.Verify(t.Context(), o.session, 1)
+		var check *CheckError
+		if !errors.As(err, &check) || check.Check != CheckConfirm {
+			t.Errorf("got %v", err)
+		}
+		o.want()
+		n := len(o.changes)
+		want := Change{Kind: KeyWiped, Seckeyid: 1, State: wire.StateExpired, Code: wire.CodeMismatch}
+		if o.changes[n-2] != want || o.changes[n-1].Kind != KeyNeeded {
+			t.Errorf("got %+v", o.changes)
+		}
+	})
+}

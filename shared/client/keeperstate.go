@@ -50,6 +50,35 @@ func (k *Keeper) Settle(ctx context.Context) error {
 	}
 }
 
+// Tick applies what time has done: keys whose end has come are wiped and told
+// of, as are those that the holder has lost, and a verified key becomes current
+// whose time has come, also where a suspend has held the timer. To be called
+// every second or so, whatever the connection does.
+func (k *Keeper) Tick() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	keys, err := k.keys()
+	if err != nil {
+		return err
+	}
+	before, now := k.living, k.o.Clock()
+	k.living = keys
+	for _, key := range before {
+		if find(keys, key.Seckeyid) != nil {
+			continue
+		}
+		c := Change{Kind: KeyWiped, Seckeyid: key.Seckeyid}
+		if key.NotAfter <= now {
+			c.State, c.Ended = wire.StateExpired, true
+		}
+		k.o.Notify(c)
+	}
+	if k.next != 0 && k.nextAt <= now {
+		return k.lead(k.next, before)
+	}
+	return k.settle(before)
+}
+
 // Close stops a switch that is still to come: the older key stays current
 // until its end, and the next Reverify makes up for it.
 func (k *Keeper) Close() {
@@ -101,15 +130,15 @@ func (k *Keeper) retired(seckeyid uint64, grace time.Duration) error {
 
 // ended wipes a key that the server told to be expired or revoked, held or
 // not, and sends the receipt.
-func (k *Keeper) ended(ctx context.Context, s *Session, seckeyid uint64, state wire.State) error {
-	if err := k.wipe(seckeyid, state); err != nil {
+func (k *Keeper) ended(ctx context.Context, s *Session, seckeyid uint64, state wire.State, code wire.Code) error {
+	if err := k.wipe(seckeyid, state, code); err != nil {
 		return err
 	}
 	k.sendReceipt(ctx, s, seckeyid, state)
 	return nil
 }
 
-func (k *Keeper) wipe(seckeyid uint64, state wire.State) error {
+func (k *Keeper) wipe(seckeyid uint64, state wire.State, code wire.Code) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	keys, err := k.keys()
@@ -123,7 +152,8 @@ func (k *Keeper) wipe(seckeyid uint64, state wire.State) error {
 	if find(keys, seckeyid) == nil {
 		return nil
 	}
-	k.o.Notify(Change{Kind: KeyWiped, Seckeyid: seckeyid, State: state})
+	k.living = slices.DeleteFunc(k.living, func(key HeldKey) bool { return key.Seckeyid == seckeyid })
+	k.o.Notify(Change{Kind: KeyWiped, Seckeyid: seckeyid, State: state, Code: code})
 	return k.settle(keys)
 }
 
@@ -170,7 +200,7 @@ func (k *Keeper) plan(seckeyid uint64) {
 		return
 	}
 	k.unplan()
-	k.next, k.settled = seckeyid, make(chan struct{})
+	k.next, k.nextAt, k.settled = seckeyid, k.o.Clock()+k.o.SwitchDelay, make(chan struct{})
 	k.timer = time.AfterFunc(k.o.SwitchDelay, func() {
 		k.mu.Lock()
 		defer k.mu.Unlock()

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"hufu/shared/kex"
@@ -38,7 +37,8 @@ type Client struct {
 // Status is what Client tells of itself.
 type Status struct {
 	Session *Session      // open now; nil after a failure
-	Err     error         // why the attempt failed or the connection ended
+	Address string        // of Session
+	Err     error         // why the attempt failed or the connection ended; with Session: why the addresses before its own did
 	Retry   time.Duration // until the next attempt
 }
 
@@ -87,13 +87,13 @@ func (c *Client) attempt(ctx context.Context, o Options) (time.Duration, error) 
 	for _, address := range c.Addresses {
 		s, err := connect(ctx, c.Dial, address, c.Keys, o)
 		if err == nil {
-			err = c.serve(ctx, s)
+			err = c.serve(ctx, s, address, failed)
 			return time.Since(s.Opened()), err
 		}
 		if ctx.Err() != nil {
 			return 0, err
 		}
-		failed = errors.Join(failed, fmt.Errorf("%s: %w", address, err))
+		failed = errors.Join(failed, &AddressError{address, err})
 	}
 	return 0, failed
 }
@@ -111,12 +111,12 @@ func connect(ctx context.Context, d Dialer, address string, keys *kex.LongTerm, 
 	return Open(ctx, t, keys, o)
 }
 
-func (c *Client) serve(ctx context.Context, s *Session) error {
+func (c *Client) serve(ctx context.Context, s *Session, address string, failed error) error {
 	defer s.Close()
 	alive, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(s.alive, func() { cancel(s.Err()) })()
-	c.report(Status{Session: s})
+	c.report(Status{Session: s, Address: address, Err: failed})
 	if c.Ready != nil {
 		if err := c.Ready(alive, s); err != nil && s.Err() == nil {
 			return err

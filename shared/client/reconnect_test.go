@@ -175,7 +175,7 @@ func TestDialTakesTooLong(t *testing.T) {
 		err := OpenOnce(t.Context(), func(ctx context.Context, _ string) (Transport, error) {
 			<-ctx.Done()
 			return nil, context.Cause(ctx)
-		}, &wire.Token{}, Options{})
+		}, "", &wire.Token{}, Options{})
 		wantErr(t, err, ErrSilent)
 		if took := time.Since(begin); took != dialWait {
 			t.Errorf("given up after %v", took)
@@ -196,7 +196,7 @@ func TestOpenOnce(t *testing.T) {
 				p = newPeer(t)
 				go obliging(p) // an outlet's
 				return p.link, nil
-			}, token, Options{})
+			}, token.Dial(), token, Options{})
 			if role == wire.RoleOutlet && err != nil {
 				t.Error(err)
 			} else if role != wire.RoleOutlet {

@@ -17,6 +17,7 @@ var parts = []map[string]message{
 	historyTexts,
 	eventTexts,
 	helpTexts,
+	agentTexts,
 }
 
 func merge(parts ...map[string]message) map[string]message {

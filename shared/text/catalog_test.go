@@ -26,14 +26,17 @@ import (
 // values that follow it.
 func composed() map[string][]string {
 	return map[string][]string{
-		"state_":  list(wire.StatePending, wire.StateRevoked, wire.State.String),
-		"role_":   {wire.RoleOutlet.String(), wire.RoleOperator.String(), wire.RoleAuditor.String()},
-		"reason_": list(0, wire.ReasonSecretCut, number[wire.Reason]),
-		"code_":   list(wire.CodeBadBody, wire.CodeNoSealKey, number[wire.Code]),
-		"kind_":   strings.Split(keyservice.KindNames(), ", "),
-		"kek_":    {string(seal.Primary), string(seal.Active), string(seal.Retired)},
-		"source_": {string(settings.FromFlag), string(settings.FromEnvironment), string(settings.FromFile), string(settings.FromDefault)},
-		"exit_":   list(settings.ExitOK, settings.ExitSharedMemory, strconv.Itoa),
+		"state_":      list(wire.StatePending, wire.StateRevoked, wire.State.String),
+		"role_":       {wire.RoleOutlet.String(), wire.RoleOperator.String(), wire.RoleAuditor.String()},
+		"reason_":     list(0, wire.ReasonSecretCut, number[wire.Reason]),
+		"code_":       list(wire.CodeBadBody, wire.CodeNoSealKey, number[wire.Code]),
+		"kind_":       strings.Split(keyservice.KindNames(), ", "),
+		"freshness_":  list(keyservice.FreshnessNone, keyservice.FreshnessStale, keyservice.Freshness.String),
+		"kek_":        {string(seal.Primary), string(seal.Active), string(seal.Retired)},
+		"source_":     {string(settings.FromFlag), string(settings.FromEnvironment), string(settings.FromFile), string(settings.FromDefault)},
+		"fresh_":      {"none", "fresh", "soon", "stale"},
+		"status_did_": {"verified", "negotiated"},
+		"exit_":       list(settings.ExitOK, settings.ExitSharedMemory, strconv.Itoa),
 	}
 }
 
