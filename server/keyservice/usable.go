@@ -131,3 +131,7 @@ func (s *Service) publish(ctx context.Context, outlet string) {
 		s.cfg.Log.Warn("answered before it was published", "outlet", outlet, "error", err)
 	}
 }
+
+// Following is closed once the follower knows from where it tells: whoever
+// listens already then hears of every later commit.
+func (s *Service) Following() <-chan struct{} { return s.following }
