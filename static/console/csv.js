@@ -5,7 +5,7 @@ import { grouped, has, language, t } from '../i18n.js';
 
 /** @typedef {import("../../wasmclient/hufu.d.ts").Row} Row */
 
-const columns = ['n', 'outlet', 'seckeyid', 'state', 'negotiated', 'verified', 'retired', 'expires', 'ended', 'reason', 'reason_text', 'by',
+const columns = ['n', 'outlet', 'seckeyid', 'state', 'negotiated', 'verified', 'retired', 'expires', 'ended', 'reason', 'why', 'by',
   'receipt', 'fingerprint'];
 
 /** A spreadsheet takes a file for UTF-8 only if it begins with this mark. Without Chinese there is no need. */

@@ -1,7 +1,6 @@
 // The history: which keys there were, by outlet, by days and by state. Its
 // address says all of it, so that it can be sent to somebody else.
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
-import { repeat } from '../vendor/lit-html/directives/repeat.js';
 import { isOpen, link } from '../connection.js';
 import { day, grouped, moment, number, t } from '../i18n.js';
 import { stateView } from '../keys-view.js';
@@ -106,7 +105,7 @@ function table() {
     <thead><tr>${columns.map((key) => html`<th scope="col">${t(key)}</th>`)}</tr></thead>
     ${days().map(([on, rows]) => html`<tbody>
       <tr class="day"><th scope="rowgroup" colspan=${columns.length}>${on}</th></tr>
-      ${repeat(rows, (row) => row.n, rowView)}</tbody>`)}
+      ${rows.map(rowView)}</tbody>`)}
   </table>`;
 }
 

@@ -14,7 +14,7 @@ import { address } from './route.js';
 /** @typedef {import("../../wasmclient/hufu.d.ts").Row} Row */
 /** @typedef {import("./app.js").Change} Change */
 
-const size = 100;
+const size = 200;
 const settles = 300; // ms for more changes of the same moment
 
 /**

@@ -1,0 +1,251 @@
+package browser
+
+import (
+	"encoding/csv"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	cdpbrowser "github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/chromedp"
+
+	"hufu/integration/fill"
+	"hufu/server/keyservice"
+	"hufu/server/store/sqlite"
+	"hufu/shared/wire"
+)
+
+// openStaff opens the console at one of its pages as a person of that role.
+func openStaff(t testing.TB, s *site, role, page string, before ...string) (c *console, id string) {
+	t.Helper()
+	id, token := s.person(role)
+	c = openConsole(t, s, "", before...)
+	c.connect(token)
+	c.run("location.hash = " + quote(page))
+	return c, id
+}
+
+// person enrols an operator or an auditor.
+func (s *site) person(role string) (id, token string) {
+	s.t.Helper()
+	id = fmt.Sprintf("%s-%d", role[:2], serial.Add(1))
+	file := filepath.Join(s.dir, id)
+	s.admin("operator", "add", id, "--role", role, "--token-file", file, "--url", "http://"+s.address)
+	return id, strings.TrimSpace(string(must(os.ReadFile(file))(s.t)))
+}
+
+// store opens the store of a site, beside its server.
+func (s *site) store() keyservice.Store {
+	s.t.Helper()
+	store := must(sqlite.Open(s.t.Context(), filepath.Join(s.dir, "data", "hufu.db")))(s.t)
+	s.t.Cleanup(func() { _ = store.Close() }) // of what was only read
+	return store
+}
+
+// fillHistory has the site's store hold the history of a network, of which
+// nothing ends within the next minutes.
+func fillHistory(t testing.TB, s *site, outlets, keys int) keyservice.Store {
+	t.Helper()
+	store := s.store()
+	must(0, fill.History(t.Context(), store, fill.Plan{Outlets: outlets, Keys: keys, Now: time.Now().Add(15 * time.Minute)}))(t)
+	return store
+}
+
+// rowsOf reads all keys that a query selects from the store.
+func rowsOf(t testing.TB, store keyservice.Store, q keyservice.KeyQuery) (rows []keyservice.KeyRow) {
+	t.Helper()
+	for q.Limit = 1000; ; {
+		page := must(store.Keys(t.Context(), q))(t)
+		rows = append(rows, page...)
+		if len(page) < q.Limit {
+			return rows
+		}
+		q.BeforeN = page[len(page)-1].N
+	}
+}
+
+// csvLine is a key as the export is to have it.
+func csvLine(k *keyservice.KeyRow) []string {
+	at := func(t time.Time) string {
+		if t.IsZero() {
+			return ""
+		}
+		return t.UTC().Format("2006-01-02T15:04:05.000Z")
+	}
+	reason, why := "", ""
+	if k.State >= wire.StateRetired {
+		reason, why = strconv.Itoa(int(k.Reason)), k.Reason.String()
+	}
+	fp := fmt.Sprintf("%x", k.FP)
+	return []string{strconv.FormatUint(k.N, 10), k.Outlet, strconv.FormatUint(k.Seckeyid, 10), k.State.String(), at(k.Negotiated), at(k.Verified),
+		at(k.Retired), at(k.Expires), at(k.Ended), reason, why, k.By, at(k.Receipt), strings.Join([]string{fp[:4], fp[4:8], fp[8:12], fp[12:]}, " ")}
+}
+
+// compareCSV holds an export against the store, row by row.
+func compareCSV(t *testing.T, file []byte, rows []keyservice.KeyRow) {
+	t.Helper()
+	lines := must(csv.NewReader(strings.NewReader(string(file))).ReadAll())(t)
+	if len(lines) != len(rows)+1 {
+		t.Fatalf("the file has %d lines for %d keys", len(lines), len(rows))
+	}
+	head := "n outlet seckeyid state negotiated verified retired expires ended reason why by receipt fingerprint"
+	if strings.Join(lines[0], " ") != head {
+		t.Errorf("the file begins with %q", lines[0])
+	}
+	for i := range rows {
+		if want := csvLine(&rows[i]); !slices.Equal(lines[i+1], want) {
+			t.Fatalf("line %d is %q, the store has %q", i+1, lines[i+1], want)
+		}
+	}
+}
+
+// pageThrough clicks from page to page, to the end or for a while, and returns
+// each row that was shown as the table has it: n, outlet, key, state, fingerprint.
+const pageThrough = `
+	const rows = [], began = performance.now();
+	while (performance.now() - began < 20000) {
+		const shown = [...document.querySelectorAll('[data-test=row]')];
+		rows.push(...shown.map((r) => [r.dataset.n, r.cells[1].textContent.trim(), r.cells[2].textContent.trim(), r.dataset.state, r.cells[8].textContent.replaceAll(' ', '')].join(' ')));
+		const earlier = document.querySelector('[data-test=earlier]');
+		if (!earlier) return { rows, end: document.querySelector('[data-test=end]') !== null };
+		const top = shown[0].dataset.n;
+		earlier.click();
+		while (document.querySelector('[data-test=row]')?.dataset.n === top) await new Promise((r) => setTimeout(r));
+	}
+	return { rows, end: false };`
+
+// TestConsoleHistory: 100,000 keys are paged to the end and exported, and both
+// are what the store has, row by row.
+func TestConsoleHistory(t *testing.T) {
+	s := newSite(t)
+	store := fillHistory(t, s, 10_240, 10)
+	rows := rowsOf(t, store, keyservice.KeyQuery{})
+	if len(rows) < 100_000 {
+		t.Fatalf("the store has %d keys", len(rows))
+	}
+	open := func(t *testing.T, address string, before ...string) *console {
+		c, _ := openStaff(t, s, "auditor", address, before...)
+		c.until("document.querySelector('[data-test=row]')")
+		return c
+	}
+
+	t.Run("paged", func(t *testing.T) {
+		c := open(t, "#/history")
+		var shown []string
+		for end := false; !end; {
+			part := eval[struct {
+				Rows []string
+				End  bool
+			}](c.tab, pageThrough)
+			shown, end = append(shown, part.Rows...), part.End
+		}
+		if len(shown) != len(rows) {
+			t.Errorf("%d rows were shown, the store has %d", len(shown), len(rows))
+		}
+		for i := range min(len(shown), len(rows)) {
+			k := &rows[i]
+			if want := fmt.Sprintf("%d %s %d %s %x", k.N, k.Outlet, k.Seckeyid, k.State, k.FP); shown[i] != want {
+				t.Fatalf("row %d is %s, the store has %s", i, shown[i], want)
+			}
+		}
+		before := eval[string](c.tab, "return document.querySelector('[data-test=row]').dataset.n")
+		c.run("history.back()")
+		c.until("document.querySelector('[data-test=earlier]') && document.querySelector('[data-test=row]').dataset.n > " + before)
+	})
+	t.Run("address", func(t *testing.T) {
+		id := fill.ID(7)
+		c := open(t, "#/history?outlet="+id+"&states=active,retired")
+		shows := func(q keyservice.KeyQuery) {
+			t.Helper()
+			want := rowsOf(t, store, q)
+			c.until(fmt.Sprintf("document.querySelectorAll('[data-test=row][data-outlet=%q]').length === %d && document.querySelectorAll('[data-test=row]').length === %[2]d", id, len(want)))
+			if len(want) == 0 {
+				t.Errorf("the store has none of %+v", q)
+			}
+		}
+		shows(keyservice.KeyQuery{Outlet: id, States: []wire.State{wire.StateActive, wire.StateRetired}})
+		if !eval[bool](c.tab, "return document.querySelector('[data-test=filter-active]').checked && !document.querySelector('[data-test=filter-revoked]').checked && document.querySelector('[data-test=filter-outlet]').value === "+quote(id)) {
+			t.Error("the form does not say what the address says")
+		}
+		c.click("filter-active")
+		c.click("filter-retired")
+		c.until("!location.hash.includes('states')")
+		shows(keyservice.KeyQuery{Outlet: id})
+
+		from := time.Now().AddDate(0, 0, -2)
+		from = time.Date(from.Year(), from.Month(), from.Day(), 0, 0, 0, 0, time.Local)
+		day := from.Format(time.DateOnly)
+		c.run(fmt.Sprintf("location.hash = '#/history?outlet=%s&from=%s&to=%s'", id, day, day))
+		c.says("summary", "on "+day)
+		shows(keyservice.KeyQuery{Outlet: id, From: from, To: from.AddDate(0, 0, 1)})
+
+		c.run("location.hash = '#/history?outlet=nobody'")
+		c.until("document.querySelector('[data-test=history-empty]')")
+		c.run("location.hash = '#/history?outlet=no+body'")
+		c.until("document.querySelector('[role=alert]')?.textContent.includes('identifier')")
+	})
+	t.Run("downloaded", func(t *testing.T) {
+		folder := t.TempDir()
+		c := open(t, "#/history", "delete globalThis.showSaveFilePicker")
+		must(chromedp.Call(c.ctx, cdpbrowser.SetDownloadBehavior, cdpbrowser.SetDownloadBehaviorParams{
+			Behavior: cdpbrowser.SetDownloadBehaviorBehaviorAllow, DownloadPath: folder,
+			BrowserContextID: chromedp.FromContext(c.ctx).BrowserContextID}))(t)
+		c.click("export-csv")
+		c.until("document.querySelector('[data-test=export][data-state=done]')")
+		c.says("export", grouped(len(rows)))
+		name := filepath.Join(folder, "hufu-HQ.csv")
+		eventually(t, "the file is there", func() bool { _, err := os.Stat(name); return err == nil })
+		compareCSV(t, must(os.ReadFile(name))(t), rows)
+	})
+	// The browser's own files of a page stand in for those that a person
+	// chooses: a test cannot answer the browser's dialog.
+	const choose = `globalThis.showSaveFilePicker = async ({ suggestedName }) => {
+		const folder = await navigator.storage.getDirectory();
+		return folder.getFileHandle(suggestedName, { create: true });
+	};`
+	content := func(c *console) string {
+		return eval[string](c.tab, `
+			const folder = await navigator.storage.getDirectory();
+			return (await (await folder.getFileHandle('hufu-HQ.csv')).getFile()).text();`)
+	}
+	t.Run("streamed", func(t *testing.T) {
+		c := open(t, "#/history", choose)
+		c.allow(offline...)
+		c.click("export-csv")
+		c.until("document.querySelector('[data-test=export-rows]')?.textContent.includes('keys')")
+		s.stop(syscall.SIGKILL)
+		c.until("document.querySelector('[data-test=export][data-state=waiting]')")
+		s.start()
+		c.until("document.querySelector('[data-test=export][data-state=done]')")
+		compareCSV(t, []byte(content(c)), rows)
+	})
+	t.Run("cancelled", func(t *testing.T) {
+		c := open(t, "#/history", choose)
+		c.click("export-csv")
+		c.click("export-cancel")
+		c.until("document.querySelector('[data-test=export][data-state=cancelled]')")
+		if left := content(c); left != "" {
+			t.Errorf("%d bytes were left", len(left))
+		}
+		c.click("export-csv")
+		c.until("document.querySelector('[data-test=export-rows]')?.textContent.includes('keys')")
+		c.click("lock")
+		c.until("document.querySelector('[data-test=token]')")
+		eventually(t, "nothing is written behind the lock", func() bool { return content(c) == "" })
+	})
+}
+
+// grouped is a number as the page writes it.
+func grouped(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "\u202f" + s[i:]
+	}
+	return s
+}
