@@ -20,6 +20,7 @@ import (
 type migrateCmd struct {
 	Restored    bool   `help:"${help_restored}"`
 	ServiceRole string `help:"${help_service_role}" placeholder:"ROLE"`
+	PublishRole string `help:"${help_publisher_role}" placeholder:"ROLE"`
 }
 
 // Run is the command.
@@ -31,7 +32,7 @@ func (c *migrateCmd) Run(e *env) error {
 	switch {
 	case url != "":
 		err = settings.With(settings.ExitUnreachable, postgres.Migrate(e, url))
-	case c.ServiceRole != "":
+	case c.ServiceRole != "" || c.PublishRole != "":
 		err = settings.With(settings.ExitUsage, text.Errorf("err_service_role"))
 	default:
 		err = sqlite.Migrate(e, e.sqlitePath())
@@ -41,6 +42,11 @@ func (c *migrateCmd) Run(e *env) error {
 	}
 	if c.ServiceRole != "" {
 		if err := postgres.Grant(e, url, c.ServiceRole); err != nil {
+			return err
+		}
+	}
+	if c.PublishRole != "" {
+		if err := postgres.GrantPublisher(e, url, c.PublishRole); err != nil {
 			return err
 		}
 	}

@@ -48,11 +48,36 @@ func (e *env) open(cfg keyservice.Config) (*installation, error) {
 	return in, nil
 }
 
+// openInstalled opens a store that a server has used, for one who only reads it.
+func (e *env) openInstalled(cfg keyservice.Config) (*installation, error) {
+	store, where, err := e.openStore()
+	if err != nil {
+		return nil, err
+	}
+	in := &installation{store: store, where: where}
+	installed, err := store.Installation(e)
+	if err == nil {
+		in.ring, err = e.loadRing(installed)
+	}
+	if err == nil {
+		err = in.rule(e, cfg)
+	}
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return in, nil
+}
+
 // start loads the key ring and makes the rules over both.
 func (in *installation) start(e *env, cfg keyservice.Config) (err error) {
 	if in.ring, err = e.openRing(in.store); err != nil {
 		return err
 	}
+	return in.rule(e, cfg)
+}
+
+// rule makes the rules over store and key ring.
+func (in *installation) rule(e *env, cfg keyservice.Config) (err error) {
 	cfg.ServerID, cfg.URL = in.ring.ServerID(), e.URL
 	if cfg.Now, err = in.clock(e, cfg.Log); err != nil {
 		return err
@@ -120,17 +145,26 @@ func readURL(path string) (string, error) {
 // openRing loads the key ring and checks that the store was sealed under it.
 // For a store that is new it makes both.
 func (e *env) openRing(store keyservice.Store) (*seal.Ring, error) {
-	path := e.KeyRing
-	if path == "" {
-		path = filepath.Join(e.Data, "keyring.json")
-	}
 	installed, err := store.Installation(e)
 	if errors.Is(err, keyservice.ErrNotInstalled) {
-		installed, err = e.install(store, path)
+		installed, err = e.install(store, e.ringPath())
 	}
 	if err != nil {
 		return nil, err
 	}
+	return e.loadRing(installed)
+}
+
+func (e *env) ringPath() string {
+	if e.KeyRing != "" {
+		return e.KeyRing
+	}
+	return filepath.Join(e.Data, "keyring.json")
+}
+
+// loadRing loads the key ring that an installation's store was sealed under.
+func (e *env) loadRing(installed keyservice.Installation) (*seal.Ring, error) {
+	path := e.ringPath()
 	ring, err := seal.Load(path)
 	if err != nil {
 		return nil, err

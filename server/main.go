@@ -31,6 +31,7 @@ type commands struct {
 	Common
 
 	Serve   serveCmd   `cmd:"" help:"${help_serve}"`
+	Publish publishCmd `cmd:"" help:"${help_publish}"`
 	Migrate migrateCmd `cmd:"" help:"${help_migrate}"`
 	Backup  backupCmd  `cmd:"" help:"${help_backup}"`
 	Restore restoreCmd `cmd:"" help:"${help_restore}"`

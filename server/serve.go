@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"hufu/server/keyservice"
+	"hufu/server/publish"
 	"hufu/server/seal"
 	"hufu/server/session"
 	"hufu/server/web"
@@ -37,8 +38,14 @@ type serveSettings struct {
 	MaxPerClient  int           `help:"${help_max_per_client}" default:"4" env:"HUFU_MAX_PER_CLIENT"`
 	MaxRate       float64       `help:"${help_max_rate}" default:"2" env:"HUFU_MAX_RATE"`
 	MaxBurst      int           `help:"${help_max_burst}" default:"10" env:"HUFU_MAX_BURST"`
-	LogFormat     string        `help:"${help_log_format}" enum:"text,json" default:"text" env:"HUFU_LOG_FORMAT"`
-	LogLevel      slog.Level    `help:"${help_log_level}" default:"INFO" env:"HUFU_LOG_LEVEL"`
+	segmentSettings
+	logSettings
+}
+
+// logSettings are about the log of a command that runs on.
+type logSettings struct {
+	LogFormat string     `help:"${help_log_format}" enum:"text,json" default:"text" env:"HUFU_LOG_FORMAT"`
+	LogLevel  slog.Level `help:"${help_log_level}" default:"INFO" env:"HUFU_LOG_LEVEL"`
 }
 
 const (
@@ -60,19 +67,32 @@ func (c *serveCmd) Run(e *env) error {
 		return err
 	}
 	defer unlock()
-	in, err := e.open(keyservice.Config{Lifetime: c.Lifetime, Grace: c.Grace, Idle: c.Idle, Log: log})
+	cfg := keyservice.Config{Lifetime: c.Lifetime, Grace: c.Grace, Idle: c.Idle, Log: log}
+	var segment *publish.Publisher
+	if c.Shm != "" {
+		cfg.Publish = func(ctx context.Context, outlet string) error { return segment.Publish(ctx, outlet) }
+	}
+	in, err := e.open(cfg)
 	if err != nil {
 		return err
+	}
+	if c.Shm != "" {
+		if segment, err = c.publisher(e, in.service, log); err != nil {
+			return errors.Join(err, in.store.Close())
+		}
 	}
 	sessions := session.New(in.service, session.Limits{PerClient: c.MaxPerClient, NegotiateRate: c.MaxRate, NegotiateBurst: c.MaxBurst}, log)
 	doors, err := c.doors(web.Config{BasePath: c.BasePath, Trusted: trusted, Log: log}, in.service, sessions)
 	if err != nil {
+		if segment != nil {
+			err = errors.Join(err, segment.Close())
+		}
 		return errors.Join(err, in.store.Close())
 	}
 	build := settings.ThisBuild()
 	log.Info("listening", "address", doors[0].listener.Addr().String(), "server", in.service.ServerID(), "store", in.where, "settings", e.file,
 		"version", build.Version, "commit", build.Commit)
-	err = serve(e, doors, sessions, in, log)
+	err = serve(e, doors, sessions, in, segment, log)
 	log.Info("stopped")
 	return errors.Join(err, in.store.Close())
 }
@@ -130,11 +150,14 @@ func (c *serveCmd) console(log *slog.Logger) *web.Console {
 
 // serve serves until ctx ends, then stops in order: no new connections, what
 // is in flight is answered, sessions are closed with 1012, the rules stop last.
-func serve(ctx context.Context, doors []door, sessions *session.Server, in *installation, log *slog.Logger) error {
+func serve(ctx context.Context, doors []door, sessions *session.Server, in *installation, segment *publish.Publisher, log *slog.Logger) error {
 	rules, stopRules := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
 	wg.Go(func() { in.service.Run(rules) })
 	wg.Go(func() { watchRing(rules, in.ring, log) })
+	if segment != nil {
+		wg.Go(func() { segment.Run(rules) })
+	}
 	failed := make(chan error, len(doors))
 	for _, d := range doors {
 		wg.Go(func() { failed <- d.server.Serve(d.listener) })
@@ -239,10 +262,11 @@ func (c *serveSettings) check() (trusted []*net.IPNet, err error) {
 		}
 		trusted = append(trusted, n)
 	}
+	errs = append(errs, c.segmentSettings.check())
 	return trusted, errors.Join(errs...)
 }
 
-func (c *serveSettings) logger(e *env) *slog.Logger {
+func (c *logSettings) logger(e *env) *slog.Logger {
 	options := &slog.HandlerOptions{Level: c.LogLevel}
 	if c.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(e.stderr, options))

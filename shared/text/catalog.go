@@ -18,6 +18,7 @@ var parts = []map[string]message{
 	eventTexts,
 	helpTexts,
 	agentTexts,
+	publishTexts,
 }
 
 func merge(parts ...map[string]message) map[string]message {

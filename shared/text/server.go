@@ -165,7 +165,7 @@ var serverTexts = map[string]message{
 	"err_base_path":      {"--base-path %q does not begin with a slash and a name", "--base-path %q 应以斜杠加名称开头"},
 	"err_trusted_proxy":  {"--trusted-proxy %q is not a range of addresses like 10.0.0.0/8", "--trusted-proxy %q 不是 10.0.0.0/8 这样的地址段"},
 	"err_ring_server":    {"%s belongs to the server %s, and the store to %s: %s", "%s 属于服务器 %s，而存储属于 %s：%s"},
-	"err_service_role":   {"--service-role is for PostgreSQL: the embedded store has no roles", "--service-role 只用于 PostgreSQL：内嵌存储没有角色"},
+	"err_service_role":   {"--service-role and --publish-role are for PostgreSQL: the embedded store has no roles", "--service-role 和 --publish-role 只用于 PostgreSQL：内嵌存储没有角色"},
 	"err_restored":       {"after %d of %d outlets; run it again: %s", "已处理 %d 个，共 %d 个；请再次运行：%s"},
 	"err_resealed":       {"after %d values; run it again: %s", "已重新封装 %d 项；请再次运行：%s"},
 	"err_postgres":       {"this is for the embedded store; for PostgreSQL use pg_dump and pg_restore, then: hufu-server migrate --restored", "此命令只用于内嵌存储；PostgreSQL 请用 pg_dump 和 pg_restore，然后运行：hufu-server migrate --restored"},
