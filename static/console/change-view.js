@@ -19,11 +19,11 @@ function because({ state, reason, by, note, outlet }) {
     ${note ? html`<q>${note}</q>` : nothing}`;
 }
 
-/** @param {Change} change */
-export const changeLine = (change) => html`<li class="change" data-test="change" data-n=${change.n} data-kind=${change.kind}>
-  <span class="dim at">${ago(change.at)}</span>
+/** @param {Change} change @param {boolean} [known] whom it is about is said elsewhere */
+export const changeLine = (change, known = false) => html`<li class="change" data-test="change" data-n=${change.n} data-kind=${change.kind}>
   ${kindView(change.kind)}
-  <span class="whom">${change.outlet ? outletLink(change.outlet) : nothing}
+  <span class="whom">${change.outlet && !known ? outletLink(change.outlet) : nothing}
     ${change.outlet && change.seckeyid ? html`<span class="dim">${t('page_key')}</span> ${keyLink(change.outlet, change.seckeyid)}` : nothing}</span>
+  <span class="dim at">${ago(change.at)}</span>
   <span class="dim why">${because(change)}</span>
 </li>`;

@@ -1,6 +1,7 @@
 // Bars over the last hours, as an element that draws itself anew when its
 // numbers, its width or the colours change. What it shows stands in a table too.
 import uPlot from '../vendor/uplot/uPlot.js';
+import { number } from '../i18n.js';
 
 /**
  * @typedef {object} Bars
@@ -66,10 +67,10 @@ class HufuBars extends HTMLElement {
     return { width: Math.max(this.clientWidth, 160), height: Math.max(this.clientHeight, 60) };
   }
 
-  /** @returns {[number[], number[]]} */
+  /** @returns {[number[], (number | null)[]]} */
   #data() {
     const values = this.#bars?.values ?? [];
-    return [values.map((_, i) => i), values];
+    return [values.map((_, i) => i), values.map((n) => n || null)]; // no bar at all for nothing
   }
 
   #draw() {
@@ -90,7 +91,7 @@ class HufuBars extends HTMLElement {
       },
       axes: [
         { ...axis, grid: { show: false }, size: 24, gap: 4, space: 56, incrs: [1, 2, 3, 4, 6, 12], values: (/** @type {uPlot} */ _, /** @type {number[]} */ at) => at.map((i) => labels[i] ?? '') },
-        { ...axis, grid: { stroke: colour(this, '--line'), width: 1 }, size: 44, gap: 4, space: 28, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000] },
+        { ...axis, values: (/** @type {uPlot} */ _, /** @type {number[]} */ at) => at.map(number), grid: { stroke: colour(this, '--line'), width: 1 }, size: 44, gap: 4, space: 28, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000, 1_000_000] },
       ],
       series: [{}, {
         paths: uPlot.paths.bars({ size: [0.7, 48], radius: 0 }),

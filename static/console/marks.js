@@ -31,7 +31,7 @@ export function presence(row) {
   if (row.disabled) return html`<span class="presence" data-presence="disabled">${t('console_disabled')}</span>`;
   if (row.connected) return html`<span class="presence" data-presence="online">${t('console_online')}</span>`;
   return html`<span class="presence" data-presence="offline">${row.seen === undefined ? t('console_never_seen')
-    : html`<span class="hidden">${t('console_offline')}</span> ${ago(row.seen)}`}</span>`;
+    : html`${t('console_offline')} <span class="dim">· ${ago(row.seen)}</span>`}</span>`;
 }
 
 /** @param {OutletRow} row */

@@ -116,8 +116,7 @@ const facts = (row) => html`<dl class="facts">
   ${row.seckeyid === undefined ? nothing : html`
     ${fact('page_key', keyLink(row.id, row.seckeyid))}
     ${fact('page_fingerprint', html`<span class="hex">${grouped(row.fp ?? '')}</span>`)}
-    ${fact('page_ends_in', html`<span data-test="ends">${ends(row)}</span>`)}`}
-  ${row.connected || row.seen === undefined ? nothing : fact('console_seen', timeView(row.seen))}
+    ${fact('console_ends', html`<span data-test="ends">${ends(row)}</span>`)}`}
   ${fact('console_enrolled', timeView(row.enrolled))}
 </dl>`;
 
@@ -149,7 +148,7 @@ const secretsView = (secrets) => html`<section class="part" aria-labelledby="sec
 </section>`;
 
 const news = () => html`<section class="part" aria-labelledby="news-title"><h2 id="news-title">${t('console_last')}</h2>
-  <ol class="changes">${last.map(changeLine)}</ol>
+  <ol class="changes">${last.map((change) => changeLine(change, true))}</ol>
   <p><a href=${address('events', [], { outlet: id })}>${t('console_last_all')}</a></p>
 </section>`;
 

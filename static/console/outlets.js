@@ -107,7 +107,7 @@ function table() {
   const drawn = rows.slice(first, virtual.last);
   return html`<table id="outlets" class="rows" data-test="outlets" data-count=${rows.length} data-more=${list.more ? 'yes' : 'no'} aria-rowcount=${list.more ? -1 : rows.length + 1}>
     <caption class="hidden">${t('console_outlets')}</caption>
-    <thead><tr aria-rowindex="1">${['console_outlet', 'console_filter_online', 'console_filter_freshness', 'page_key'].map((key) => html`<th scope="col">${t(key)}</th>`)}
+    <thead><tr aria-rowindex="1">${['console_outlet', 'console_filter_online', 'console_filter_freshness', 'console_key_current'].map((key) => html`<th scope="col">${t(key)}</th>`)}
       <th scope="col"><span class="hidden">${t('page_actions')}</span></th></tr></thead>
     <tbody>${room(first)}${repeat(drawn, (row) => row.id, (row, i) => rowView(row, first + i))}${room(rows.length - first - drawn.length)}</tbody>
   </table>`;

@@ -174,7 +174,7 @@ function chart({ hours }) {
 /** @param {Overview} o */
 const last = ({ last: changes }) => html`<section class="last" aria-labelledby="last-title">
   <h2 id="last-title">${t('console_last')}</h2>
-  ${changes.length ? html`<ol class="changes" data-test="last">${changes.map(changeLine)}</ol>
+  ${changes.length ? html`<ol class="changes" data-test="last">${changes.map((change) => changeLine(change))}</ol>
     <p><a href=${address('events')}>${t('console_last_all')}</a></p>`
     : html`<p class="dim">${t('console_last_none')}</p>`}
 </section>`;
