@@ -13,11 +13,12 @@ import (
 
 // keyListCmd lists the history, newest first.
 type keyListCmd struct {
-	Outlet string           `help:"${help_filter_outlet}" placeholder:"ID"`
-	From   settings.Since   `help:"${help_from}" placeholder:"TIME"`
-	To     settings.Until   `help:"${help_to}" placeholder:"TIME"`
-	State  []settings.State `help:"${help_state}" placeholder:"STATE"`
-	Limit  uint             `help:"${help_limit}" default:"0" placeholder:"N"`
+	Outlet      string           `help:"${help_filter_outlet}" placeholder:"ID"`
+	From        settings.Since   `help:"${help_from}" placeholder:"TIME"`
+	To          settings.Until   `help:"${help_to}" placeholder:"TIME"`
+	State       []settings.State `help:"${help_state}" placeholder:"STATE"`
+	Unreceipted bool             `help:"${help_unreceipted}"`
+	Limit       uint             `help:"${help_limit}" default:"0" placeholder:"N"`
 }
 
 // keyView is a key as --json shows it.
@@ -59,7 +60,7 @@ func (c *keyListCmd) Run(e *env) error {
 	if err := settings.Range(c.From, c.To); err != nil {
 		return err
 	}
-	q := keyservice.KeyQuery{Outlet: c.Outlet, From: c.From.Time, To: c.To.Time, Limit: listPage}
+	q := keyservice.KeyQuery{Outlet: c.Outlet, From: c.From.Time, To: c.To.Time, Unreceipted: c.Unreceipted, Limit: listPage}
 	for _, s := range c.State {
 		q.States = append(q.States, s.State)
 	}
@@ -130,7 +131,11 @@ func (c *keyShowCmd) Run(e *env) error {
 		if err != nil {
 			return err
 		}
-		return e.showKey(&keys[0], states)
+		receipts, err := in.store.Receipts(e, c.Outlet, c.Seckeyid)
+		if err != nil {
+			return err
+		}
+		return e.showKey(&keys[0], states, receipts)
 	})
 }
 
@@ -142,14 +147,22 @@ type stepView struct {
 	By     string    `json:"by,omitempty"`
 }
 
-func (e *env) showKey(k *keyservice.KeyRow, states []keyservice.StateRow) error {
+// receiptView is a receipt as --json shows it.
+type receiptView struct {
+	State string    `json:"state"`
+	At    time.Time `json:"at"`
+	Conn  string    `json:"connection"`
+}
+
+func (e *env) showKey(k *keyservice.KeyRow, states []keyservice.StateRow, receipts []keyservice.Receipt) error {
 	if !e.JSON {
-		return e.showKeyWords(k, states)
+		return e.showKeyWords(k, states, receipts)
 	}
 	shown := struct {
 		keyView
-		History []stepView `json:"history"`
-	}{keyView: viewKey(k)}
+		History  []stepView    `json:"history"`
+		Receipts []receiptView `json:"receipts"`
+	}{keyView: viewKey(k), Receipts: []receiptView{}}
 	for _, s := range states {
 		step := stepView{State: s.State.String(), At: s.At, By: s.By}
 		if s.State >= wire.StateRetired {
@@ -157,18 +170,14 @@ func (e *env) showKey(k *keyservice.KeyRow, states []keyservice.StateRow) error 
 		}
 		shown.History = append(shown.History, step)
 	}
+	for _, r := range receipts {
+		shown.Receipts = append(shown.Receipts, receiptView{r.State.String(), r.At, r.Conn})
+	}
 	return e.Show(shown, nil)
 }
 
-func (e *env) showKeyWords(k *keyservice.KeyRow, states []keyservice.StateRow) error {
-	receipt := "-"
-	switch {
-	case !k.Receipt.IsZero():
-		receipt = e.T("receipt_at", text.Time(k.Receipt))
-	case k.State >= wire.StateExpired:
-		receipt = e.T("no_receipt")
-	}
-	e.Say("key_line", k.Outlet, k.Seckeyid, e.T("state_"+k.State.String()), wire.Fingerprint(k.FP), text.Time(k.Expires), receipt)
+func (e *env) showKeyWords(k *keyservice.KeyRow, states []keyservice.StateRow, receipts []keyservice.Receipt) error {
+	e.Say("key_line", k.Outlet, k.Seckeyid, e.T("state_"+k.State.String()), wire.Fingerprint(k.FP), text.Time(k.Expires))
 	history := e.Rows("col_state", "col_at", "col_reason", "col_by")
 	for _, s := range states {
 		by := s.By
@@ -177,7 +186,28 @@ func (e *env) showKeyWords(k *keyservice.KeyRow, states []keyservice.StateRow) e
 		}
 		history.Add(nil, e.T("state_"+s.State.String()), text.Time(s.At), e.reason(s.State, s.Reason), by)
 	}
-	return history.Write()
+	if err := history.Write(); err != nil {
+		return err
+	}
+	for _, s := range states {
+		if s.State >= wire.StateExpired {
+			e.sayReceipt(s.State, receipts)
+		}
+	}
+	return nil
+}
+
+// sayReceipt tells whether, when and over which connection the outlet has
+// confirmed one end of a key.
+func (e *env) sayReceipt(end wire.State, receipts []keyservice.Receipt) {
+	state := e.T("state_" + end.String())
+	for _, r := range receipts {
+		if r.State == end {
+			e.Say("receipt_line", state, text.Time(r.At), r.Conn)
+			return
+		}
+	}
+	e.Say("receipt_missing", state)
 }
 
 // keyRevokeCmd ends a key for good.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strconv"
 	"time"
 
 	"hufu/server/keyservice"
@@ -30,9 +31,11 @@ func (c *outletAddCmd) Run(e *env) error {
 	return settings.With(settings.ExitUsage, text.Errorf("err_add_what"))
 }
 
-// outletListCmd lists outlets.
+// outletListCmd lists outlets, who is connected and how their keys stand.
 type outletListCmd struct {
-	Search string `help:"${help_search}" placeholder:"TEXT"`
+	Search    string   `help:"${help_search}" placeholder:"TEXT"`
+	Freshness []string `help:"${help_freshness}" placeholder:"HOW"`
+	Connected *bool    `help:"${help_connected}"`
 }
 
 // outletView is an outlet as --json shows it.
@@ -43,17 +46,53 @@ type outletView struct {
 	EnrolledAt time.Time `json:"enrolledAt"`
 	LastNumber uint64    `json:"lastSeckeyid"`
 	Epoch      uint32    `json:"epoch"`
+
+	Connected bool       `json:"connected"`
+	SeenAt    *time.Time `json:"seenAt,omitempty"`
+	Freshness string     `json:"freshness"`
+	Seckeyid  uint64     `json:"seckeyid,omitempty"` // the active key's, as what follows
+	FP        string     `json:"fingerprint,omitempty"`
+	Expires   *time.Time `json:"expires,omitempty"`
+	EndsAt    *time.Time `json:"ends,omitempty"`
 }
 
-func viewOutlet(o *keyservice.Outlet) outletView {
-	return outletView{o.ID, o.Role.String(), o.Disabled, o.EnrolledAt, o.LastNumber, o.LastEpoch}
+func viewOutlet(o *keyservice.OutletRow) outletView {
+	v := outletView{ID: o.ID, Role: o.Role.String(), Disabled: o.Disabled, EnrolledAt: o.EnrolledAt,
+		LastNumber: o.LastNumber, Epoch: o.LastEpoch,
+		Connected: o.Connected, SeenAt: optional(o.SeenAt), Freshness: o.Freshness.String()}
+	if k := o.Active; k != nil {
+		v.Seckeyid, v.FP = k.Seckeyid, wire.Fingerprint(k.FP).String()
+		v.Expires, v.EndsAt = optional(k.Expires), optional(k.EndsAt)
+	}
+	return v
 }
 
 const listPage = 500
 
 // Run is the command.
 func (c *outletListCmd) Run(e *env) error {
-	return e.listOutlets(keyservice.OutletQuery{Contains: c.Search, Roles: []wire.Role{wire.RoleOutlet}})
+	q := keyservice.OutletQuery{Contains: c.Search, Roles: []wire.Role{wire.RoleOutlet}, Connected: c.Connected}
+	for _, name := range c.Freshness {
+		f, ok := keyservice.ParseFreshness(name)
+		if !ok {
+			return settings.With(settings.ExitUsage, text.Errorf("err_freshness", name))
+		}
+		q.Freshness = append(q.Freshness, f)
+	}
+	return e.listOutlets(q)
+}
+
+func (e *env) addOutlet(rows *text.Rows, o *keyservice.OutletRow) {
+	key, ends := "-", "-"
+	if o.Active != nil {
+		key, ends = strconv.FormatUint(o.Active.Seckeyid, 10), text.Time(o.Active.EndsAt)
+	}
+	seen := text.Time(o.SeenAt)
+	if o.Connected {
+		seen = e.T("connected")
+	}
+	rows.Add(viewOutlet(o), o.ID, e.T("role_"+o.Role.String()), e.status(&o.Outlet), seen, e.T("freshness_"+o.Freshness.String()),
+		key, ends, text.Time(o.EnrolledAt))
 }
 
 func (e *env) status(o *keyservice.Outlet) string {
@@ -78,10 +117,15 @@ type outletShowCmd struct {
 // Run is the command.
 func (c *outletShowCmd) Run(e *env) error {
 	return e.with(func(in *installation) error {
-		o, secrets, err := in.store.Outlet(e, c.ID)
+		_, secrets, err := in.store.Outlet(e, c.ID)
 		if err != nil {
 			return err
 		}
+		found, err := in.service.Outlets(e, keyservice.OutletQuery{ID: c.ID, Limit: 1})
+		if err != nil {
+			return err
+		}
+		o := &found[0] // nobody is ever unenrolled
 		keys, err := in.service.Keys(e, keyservice.KeyQuery{Outlet: c.ID, ByNumber: true, Limit: 10})
 		if err != nil {
 			return err
@@ -90,7 +134,7 @@ func (c *outletShowCmd) Run(e *env) error {
 			outletView
 			Secrets []secretView `json:"secrets"`
 			Keys    []keyView    `json:"keys"`
-		}{outletView: viewOutlet(&o), Secrets: []secretView{}, Keys: []keyView{}}
+		}{outletView: viewOutlet(o), Secrets: []secretView{}, Keys: []keyView{}}
 		for _, s := range secrets {
 			shown.Secrets = append(shown.Secrets, secretView{s.Epoch, s.CreatedAt, optional(s.FirstUsedAt)})
 		}
@@ -100,7 +144,7 @@ func (c *outletShowCmd) Run(e *env) error {
 		if e.JSON {
 			return e.Show(shown, nil)
 		}
-		e.Say("outlet_line", o.ID, e.T("role_"+o.Role.String()), e.status(&o), text.Time(o.EnrolledAt))
+		e.Say("outlet_line", o.ID, e.T("role_"+o.Role.String()), e.status(&o.Outlet), text.Time(o.EnrolledAt), e.seen(o), e.T("freshness_"+o.Freshness.String()))
 		for _, s := range secrets {
 			used := e.T("unused")
 			if !s.FirstUsedAt.IsZero() {
@@ -110,6 +154,17 @@ func (c *outletShowCmd) Run(e *env) error {
 		}
 		return e.keyRows(keys).Write()
 	})
+}
+
+// seen words when the client was connected last.
+func (e *env) seen(o *keyservice.OutletRow) string {
+	switch {
+	case o.Connected:
+		return e.T("connected")
+	case o.SeenAt.IsZero():
+		return e.T("seen_never")
+	}
+	return e.T("seen_at", text.Time(o.SeenAt))
 }
 
 type outletEnableCmd struct {

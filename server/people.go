@@ -189,16 +189,15 @@ func (o *tokenOut) deliver(e *env, t *wire.Token) error {
 // listOutlets lists clients, of whatever role.
 func (e *env) listOutlets(q keyservice.OutletQuery) error {
 	return e.with(func(in *installation) error {
-		rows := e.Rows("col_outlet", "col_role", "col_status", "col_enrolled", "col_last")
+		rows := e.Rows("col_outlet", "col_role", "col_status", "col_seen", "col_freshness", "col_key", "col_ends", "col_enrolled")
 		q.Limit = listPage
 		for {
-			page, err := in.store.Outlets(e, q)
+			page, err := in.service.Outlets(e, q)
 			if err != nil {
 				return err
 			}
 			for i := range page {
-				o := &page[i]
-				rows.Add(viewOutlet(o), o.ID, e.T("role_"+o.Role.String()), e.status(o), text.Time(o.EnrolledAt), fmt.Sprint(o.LastNumber))
+				e.addOutlet(rows, &page[i])
 			}
 			if len(page) < listPage {
 				return rows.Write()

@@ -77,7 +77,7 @@ func (s *Service) EachOutlet(ctx context.Context, do func(*Outlet) error) error 
 			return s.storeError("", err)
 		}
 		for i := range page {
-			if err := do(&page[i]); err != nil {
+			if err := do(&page[i].Outlet); err != nil {
 				return err
 			}
 		}

@@ -27,6 +27,10 @@ type Config struct {
 	// committed of an outlet, and returns when it does. Nil: there is none.
 	Publish func(ctx context.Context, outlet string) error
 
+	// Place names where this process serves, as host and address: what a process
+	// of the same place has left, who began before, is ended at the start.
+	Place string
+
 	// Now is the time by which everything is recorded and ends. It must not go
 	// back. The default is the machine's.
 	Now    func() time.Time
@@ -65,7 +69,9 @@ type Service struct {
 	writer *writer
 	gate   gate
 	hub    hub
-	kick   chan struct{} // wakes the follower
+
+	presence *presence
+	kick     chan struct{} // wakes the follower
 
 	following chan struct{} // closed once the follower knows from where it tells
 }
@@ -82,7 +88,9 @@ func New(cfg Config, store Store, sealer Sealer) (*Service, error) {
 	if _, err := io.ReadFull(cfg.Random, s.dummy[:]); err != nil {
 		return nil, err
 	}
-	return s, nil
+	var err error
+	s.presence, err = newPresence(&cfg, store)
+	return s, err
 }
 
 func (c *Config) setDefaults() {
@@ -114,6 +122,7 @@ func (s *Service) Run(ctx context.Context) {
 	wg.Go(func() { s.sweep(ctx) })
 	wg.Go(func() { s.follow(ctx) })
 	wg.Wait()
+	wg.Go(func() { s.presence.run(ctx) })
 }
 
 // RunWriter works until ctx ends, committing changes only: for commands that

@@ -16,6 +16,7 @@ import (
 // millisecond precision.
 type Store interface {
 	UsableStore
+	PresenceStore
 	AdminStore
 
 	// Apply runs the changes in one transaction. At most one Change per
@@ -37,7 +38,9 @@ type Store interface {
 	// Outlet returns one outlet and its secrets, newest epoch first, or ErrNoOutlet.
 	Outlet(ctx context.Context, id string) (Outlet, []Secret, error)
 	// Outlets lists outlets in ascending order of id.
-	Outlets(ctx context.Context, q OutletQuery) ([]Outlet, error)
+	Outlets(ctx context.Context, q OutletQuery) ([]OutletRow, error)
+	// Counts counts outlets and living keys as they stand at a time.
+	Counts(ctx context.Context, now time.Time) (Counts, error)
 	// Keys lists keys, newest first, by keyset.
 	Keys(ctx context.Context, q KeyQuery) ([]KeyRow, error)
 	// States lists the states that a key has reached, oldest first; empty if
@@ -169,21 +172,14 @@ type KeyRow struct {
 // of a living one is its EndsAt (§12). Zero times bound nothing. Nil States
 // means any; an empty, non-nil one selects nothing, as does From not before To.
 type KeyQuery struct {
-	Outlet    string // empty: all
-	From, To  time.Time
-	States    []wire.State
-	BeforeN   uint64 // exclusive upper bound of N; 0: none
-	BeforeKey uint64 // exclusive upper bound of Seckeyid; 0: none
-	ByNumber  bool   // order by seckeyid descending (needs Outlet); else by N descending
-	Limit     int
-}
-
-// OutletQuery selects outlets by a part of their id (any case) and by role.
-type OutletQuery struct {
-	Contains string
-	Roles    []wire.Role // nil: any
-	After    string      // exclusive lower bound
-	Limit    int
+	Outlet      string // empty: all
+	From, To    time.Time
+	States      []wire.State
+	Unreceipted bool   // only those revoked whose outlet has not receipted it
+	BeforeN     uint64 // exclusive upper bound of N; 0: none
+	BeforeKey   uint64 // exclusive upper bound of Seckeyid; 0: none
+	ByNumber    bool   // order by seckeyid descending (needs Outlet); else by N descending
+	Limit       int
 }
 
 // Revoked is a revoked number and why.

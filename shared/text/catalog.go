@@ -14,6 +14,7 @@ var parts = []map[string]message{
 	clientTexts,
 	pageTexts,
 	consoleTexts,
+	presenceTexts,
 	historyTexts,
 	eventTexts,
 	helpTexts,
@@ -60,7 +61,6 @@ var words = map[string]message{
 	"col_role":     {"ROLE", "角色"},
 	"col_status":   {"STATUS", "状态"},
 	"col_enrolled": {"ENROLLED", "登记时间"},
-	"col_last":     {"LAST KEY", "最新密钥号"},
 	"col_at":       {"AT", "时间"},
 	"col_by":       {"BY", "操作者"},
 

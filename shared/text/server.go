@@ -138,14 +138,12 @@ var serverTexts = map[string]message{
 	"enabled":         {"enabled", "启用"},
 	"disabled":        {"disabled", "停用"},
 	"unused":          {"not yet", "尚未"},
-	"outlet_line":     {"%s  (%s, %s, enrolled %s)", "%s（%s，%s，登记于 %s）"},
+	"outlet_line":     {"%s  (%s, %s, enrolled %s, %s; key: %s)", "%s（%s，%s，登记于 %s，%s；密钥：%s）"},
 	"secret_line":     {"secret of epoch %d: made %s, first used %s", "第 %d 代共享秘密：生成于 %s，首次使用 %s"},
 	"outlet_enabled":  {"%s is enabled.", "网点 %s 已启用。"},
 	"outlet_disabled": {"%s is disabled; its connections are closed. Its keys stay as they are: revoke them if they must not be used.", "网点 %s 已停用，连接已断开。其密钥不变，如不应再用，请注销。"},
-	"key_line":        {"%s key %d: %s, fingerprint %s, expires %s, receipt: %s", "%s 的密钥 %d：%s，指纹 %s，到期 %s，回执：%s"},
+	"key_line":        {"%s key %d: %s, fingerprint %s, expires %s", "%s 的密钥 %d：%s，指纹 %s，到期 %s"},
 	"by_server":       {"the server", "服务器"},
-	"no_receipt":      {"none yet", "尚无"},
-	"receipt_at":      {"at %s", "于 %s"},
 	"key_revoked":     {"Key %d of %s is revoked.", "%[2]s 的密钥 %[1]d 已注销。"},
 
 	"help_database_url": {

@@ -28,12 +28,13 @@ func Grant(ctx context.Context, url, role string) (err error) {
 		`REVOKE ALL ON ALL TABLES IN SCHEMA public FROM ` + to,
 		`GRANT USAGE ON SCHEMA public TO ` + to,
 		`GRANT SELECT ON ALL TABLES IN SCHEMA public TO ` + to,
-		`GRANT INSERT ON installation, outlet, sealed_secret, seckey, key_state, sealed_key, receipt, change, probe TO ` + to,
+		`GRANT INSERT ON installation, outlet, sealed_secret, seckey, key_state, sealed_key, receipt, change, probe, process, presence, contact TO ` + to,
 		`GRANT UPDATE (disabled, last_number, last_epoch) ON outlet TO ` + to,
 		`GRANT UPDATE (sealed, first_used_at), DELETE ON sealed_secret TO ` + to,
-		`GRANT UPDATE (state, ends_at, sealed), DELETE ON sealed_key TO ` + to,
+		`GRANT UPDATE (state, ends_at, sealed, soon_at), DELETE ON sealed_key TO ` + to,
 		`GRANT UPDATE (ring_check) ON installation TO ` + to,
 		`GRANT UPDATE (at) ON probe TO ` + to,
+		`GRANT UPDATE, DELETE ON process, presence, contact TO ` + to,
 	} {
 		if _, err := conn.Exec(ctx, statement); err != nil {
 			return failure("grant", err)

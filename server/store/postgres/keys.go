@@ -84,6 +84,10 @@ func (s *Store) Keys(ctx context.Context, q keyservice.KeyQuery) ([]keyservice.K
 // that who asks for these only does not go through all of it.
 func (w *where) keysFrom(q keyservice.KeyQuery, order string) string {
 	switch {
+	case q.Unreceipted:
+		return `(SELECT k.* FROM (SELECT outlet, seckeyid FROM key_state v WHERE state = 5 AND NOT EXISTS (
+				SELECT FROM receipt r WHERE r.outlet = v.outlet AND r.seckeyid = v.seckeyid AND r.state = 5) OFFSET 0) l
+			JOIN seckey k ON k.outlet = l.outlet AND k.seckeyid = l.seckeyid ORDER BY k.` + order + ` DESC OFFSET 0)`
 	case q.States == nil:
 	case !slices.ContainsFunc(q.States, func(s wire.State) bool { return s > wire.StateRetired }):
 		// OFFSET 0 keeps the planner from turning this inside out.

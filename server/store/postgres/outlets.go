@@ -45,24 +45,6 @@ func (s *Store) Outlet(ctx context.Context, id string) (o keyservice.Outlet, sec
 	return o, secrets, nil
 }
 
-// Outlets implements keyservice.Store.
-func (s *Store) Outlets(ctx context.Context, q keyservice.OutletQuery) ([]keyservice.Outlet, error) {
-	if q.Contains != "" && !wire.ValidID(q.Contains) {
-		return nil, nil // a part of an id has the form of one
-	}
-	w := &where{}
-	w.and(`id > %s`, q.After)
-	if q.Contains != "" {
-		w.and(`strpos(lower(id), lower(%s COLLATE "C")) > 0`, q.Contains)
-	}
-	if q.Roles != nil {
-		w.and(`role = ANY (%s::smallint[])`, convert(q.Roles, func(r wire.Role) int16 { return int16(r) }))
-	}
-	return list(ctx, s.pool, "outlets", scanOutlet,
-		`SELECT id, role, disabled, enrolled_at, last_number, last_epoch FROM outlet`+
-			w.String()+` ORDER BY id LIMIT `+w.arg(q.Limit), w.args...)
-}
-
 // Due implements keyservice.Store.
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	return list(ctx, s.pool, "due", scanID, `SELECT DISTINCT outlet FROM sealed_key WHERE ends_at <= $1 ORDER BY outlet LIMIT $2`, now, limit)

@@ -21,7 +21,7 @@ var rows = []string{
 	`INSERT INTO seckey (outlet, seckeyid, negotiated_at, expires_at, fp)
 		SELECT 'a', i, now(), now() + interval '1 hour', '\x0102030405060708' FROM generate_series(1, 5) i`,
 	`INSERT INTO key_state SELECT 'a', i, 1, now(), 0, 'a' FROM generate_series(1, 5) i`,
-	`INSERT INTO sealed_key SELECT 'a', i, 1, now(), '\x01' FROM generate_series(1, 3) i`,
+	`INSERT INTO sealed_key (outlet, seckeyid, state, ends_at, sealed) SELECT 'a', i, 1, now(), '\x01' FROM generate_series(1, 3) i`,
 	`INSERT INTO key_state VALUES ('a', 1, 2, now(), 0, 'a'), ('a', 1, 3, now(), 4, ''), ('a', 2, 2, now(), 0, 'a'),
 		('a', 4, 4, now(), 1, ''), ('a', 5, 5, now(), 2, 'op')`,
 	`UPDATE sealed_key SET state = 3 WHERE seckeyid = 1`,
@@ -88,9 +88,9 @@ func TestSchemaRefuses(t *testing.T) {
 		`INSERT INTO key_state VALUES ('a', 4, 5, now(), 0, '')`,
 		`INSERT INTO key_state VALUES ('a', 5, 4, now(), 0, '')`,
 		// A living key is in a state that it has reached, and only one is active.
-		`INSERT INTO sealed_key VALUES ('a', 4, 1, now(), '\x01')`,
-		`INSERT INTO sealed_key VALUES ('a', 5, 1, now(), '\x01')`,
-		`INSERT INTO sealed_key VALUES ('a', 5, 5, now(), '\x01')`,
+		`INSERT INTO sealed_key (outlet, seckeyid, state, ends_at, sealed) VALUES ('a', 4, 1, now(), '\x01')`,
+		`INSERT INTO sealed_key (outlet, seckeyid, state, ends_at, sealed) VALUES ('a', 5, 1, now(), '\x01')`,
+		`INSERT INTO sealed_key (outlet, seckeyid, state, ends_at, sealed) VALUES ('a', 5, 5, now(), '\x01')`,
 		`UPDATE sealed_key SET state = 2 WHERE seckeyid = 3`,
 		`UPDATE sealed_key SET state = 2 WHERE seckeyid = 1`,
 		`UPDATE sealed_key SET state = 1 WHERE seckeyid = 2`,

@@ -221,7 +221,8 @@ func queueRound(b *pgx.Batch, moves []move) {
 		column(moves, func(m keyservice.Move) string { return m.By }))
 	for _, living := range [][]move{retired, active} {
 		if len(living) > 0 {
-			b.Queue(`UPDATE sealed_key k SET state = w.state, ends_at = w.ends_at
+			b.Queue(`UPDATE sealed_key k SET state = w.state, ends_at = w.ends_at, soon_at = CASE WHEN w.state = 2 THEN w.ends_at -
+					(SELECT (s.expires_at - s.negotiated_at) / 4 FROM seckey s WHERE s.outlet = w.outlet AND s.seckeyid = w.seckeyid) END
 				FROM unnest($1::text[], $2::bigint[], $3::smallint[], $4::timestamptz[]) w (outlet, seckeyid, state, ends_at)
 				WHERE k.outlet = w.outlet AND k.seckeyid = w.seckeyid`,
 				outlets(living), column(living, number),

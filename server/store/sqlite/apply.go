@@ -178,8 +178,9 @@ func (w *writer) writeMoves(id string, l *keyservice.Ledger) error {
 			return err
 		}
 		if living {
-			if _, err := w.exec(`UPDATE sealed_key SET state = ?, ends_at = ? WHERE outlet = ? AND seckeyid = ?`,
-				m.State, ms(m.EndsAt), id, num(m.Seckeyid)); err != nil {
+			if _, err := w.exec(`UPDATE sealed_key SET state = ?1, ends_at = ?2, soon_at = CASE WHEN ?1 = 2 THEN ?2 -
+					(SELECT (expires_at - negotiated_at) / 4 FROM seckey WHERE outlet = ?3 AND seckeyid = ?4) END
+				WHERE outlet = ?3 AND seckeyid = ?4`, m.State, ms(m.EndsAt), id, num(m.Seckeyid)); err != nil {
 				return err
 			}
 		}

@@ -70,6 +70,9 @@ func (s *Store) Keys(ctx context.Context, q keyservice.KeyQuery) ([]keyservice.K
 	if q.States != nil {
 		w.and(`coalesce(s5.state, s4.state, s3.state, s2.state, s1.state) IN (`+marks(len(q.States))+`)`, anys(q.States)...)
 	}
+	if q.Unreceipted {
+		w.and(`(k.outlet, k.seckeyid) IN (SELECT outlet, seckeyid FROM key_state WHERE state = 5) AND r5.at IS NULL`)
+	}
 	order := ` ORDER BY k.n DESC LIMIT ?`
 	if q.ByNumber {
 		order = ` ORDER BY k.seckeyid DESC LIMIT ?`

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"hufu/server/keyservice"
-	"hufu/shared/wire"
 )
 
 // Outlet implements keyservice.Store. Both reads are of one snapshot.
@@ -38,23 +37,6 @@ func (s *Store) Outlet(ctx context.Context, id string) (o keyservice.Outlet, sec
 		return err
 	})
 	return o, secrets, failure("outlet", err)
-}
-
-// Outlets implements keyservice.Store.
-func (s *Store) Outlets(ctx context.Context, q keyservice.OutletQuery) ([]keyservice.Outlet, error) {
-	if q.Contains != "" && !wire.ValidID(q.Contains) {
-		return nil, nil // a part of an id has the form of one
-	}
-	w := &where{}
-	w.and(`id > ?`, q.After)
-	if q.Contains != "" {
-		w.and(`instr(lower(id), lower(?)) > 0`, q.Contains)
-	}
-	if q.Roles != nil {
-		w.and(`role IN (`+marks(len(q.Roles))+`)`, anys(q.Roles)...)
-	}
-	return list(ctx, s.readers, "outlets", scanOutlet,
-		selectOutlet+w.String()+` ORDER BY id LIMIT ?`, append(w.args, q.Limit)...)
 }
 
 // Due implements keyservice.Store.

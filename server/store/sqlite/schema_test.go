@@ -17,7 +17,7 @@ var rows = []string{
 	`INSERT INTO seckey (outlet, seckeyid, negotiated_at, expires_at, fp)
 		SELECT 'a', column1, 1, 3600001, x'0102030405060708' FROM (VALUES (1), (2), (3), (4), (5))`,
 	`INSERT INTO key_state SELECT 'a', seckeyid, 1, 1, 0, 'a' FROM seckey`,
-	`INSERT INTO sealed_key SELECT 'a', seckeyid, 1, 60001, x'01' FROM seckey WHERE seckeyid <= 3`,
+	`INSERT INTO sealed_key (outlet, seckeyid, state, ends_at, sealed) SELECT 'a', seckeyid, 1, 60001, x'01' FROM seckey WHERE seckeyid <= 3`,
 	`INSERT INTO key_state VALUES ('a', 1, 2, 1, 0, 'a')`,
 	`INSERT INTO key_state VALUES ('a', 1, 3, 1, 4, '')`,
 	`INSERT INTO key_state VALUES ('a', 2, 2, 1, 0, 'a')`,
@@ -85,9 +85,9 @@ func TestSchemaRefuses(t *testing.T) {
 		`INSERT INTO key_state VALUES ('a', 4, 5, 1, 0, '')`,
 		`INSERT INTO key_state VALUES ('a', 5, 4, 1, 0, '')`,
 		// A living key is in a state that it has reached, and only one is active.
-		`INSERT INTO sealed_key VALUES ('a', 4, 1, 1, x'01')`,
-		`INSERT INTO sealed_key VALUES ('a', 5, 1, 1, x'01')`,
-		`INSERT INTO sealed_key VALUES ('a', 5, 5, 1, x'01')`,
+		`INSERT INTO sealed_key (outlet, seckeyid, state, ends_at, sealed) VALUES ('a', 4, 1, 1, x'01')`,
+		`INSERT INTO sealed_key (outlet, seckeyid, state, ends_at, sealed) VALUES ('a', 5, 1, 1, x'01')`,
+		`INSERT INTO sealed_key (outlet, seckeyid, state, ends_at, sealed) VALUES ('a', 5, 5, 1, x'01')`,
 		`UPDATE sealed_key SET state = 2 WHERE seckeyid = 3`,
 		`UPDATE sealed_key SET state = 2 WHERE seckeyid = 1`,
 		`UPDATE sealed_key SET state = 1 WHERE seckeyid = 2`,

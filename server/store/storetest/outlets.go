@@ -65,7 +65,7 @@ func testOutlets(t *testing.T, data Data) {
 	}
 	equal(t, "all pages", got, all)
 	o := must(s.Outlets(t.Context(), keyservice.OutletQuery{Contains: "0.1", Limit: 1}))(t)
-	equal(t, "outlet", o, []keyservice.Outlet{{ID: "0.1", Role: wire.RoleAuditor, EnrolledAt: at(1), LastEpoch: 1}})
+	equal(t, "outlet", o, []keyservice.OutletRow{{Outlet: keyservice.Outlet{ID: "0.1", Role: wire.RoleAuditor, EnrolledAt: at(1), LastEpoch: 1}}})
 }
 
 func testDue(t *testing.T, data Data) {
