@@ -20,29 +20,31 @@ type minder struct {
 	startedAt time.Duration
 }
 
-// mind looks after what no connection must be needed for, every second and at
-// every nudge, until ctx ends.
+// mind looks after what no connection must be needed for, every second, at every
+// nudge and at every end, until ctx ends. The service counts as started after
+// the first look, whatever came of it: a server that is away, or a full
+// /dev/shm, are for the agent to sit out, not for systemd.
 func (a *agent) mind(ctx context.Context) {
 	a.minder.started, a.minder.startedAt = time.Now(), bootClock()
-	ticker := time.NewTicker(lookEvery)
-	defer ticker.Stop()
-	a.look()
+	timer := time.NewTimer(a.look())
+	defer timer.Stop()
 	a.systemd.send("READY=1")
 	for {
 		select {
-		case <-ticker.C:
+		case <-timer.C:
 		case <-a.wakeMinder:
 		case <-ctx.Done():
 			return
 		}
-		a.look()
+		timer.Reset(a.look())
 	}
 }
 
 // look makes the segment again if it is gone, applies the ends that have come,
 // and tells everyone how things stand. Its own progress, with the keeper's lock
-// taken and given back, is what the watchdog is told of.
-func (a *agent) look() {
+// taken and given back, is what the watchdog is told of. It returns when to look
+// again.
+func (a *agent) look() time.Duration {
 	a.resumed()
 	a.mend()
 	now := bootClock()
@@ -65,6 +67,11 @@ func (a *agent) look() {
 	if a.report.progress() {
 		a.systemd.alive(now)
 	}
+	next := lookEvery
+	for _, key := range keys {
+		next = min(next, max(0, key.NotAfter-bootClock()))
+	}
+	return next
 }
 
 // mend keeps the segment there and its ends applied, and says once what is in

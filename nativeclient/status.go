@@ -2,9 +2,9 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
-	"syscall"
 	"time"
 
 	"hufu/shared/settings"
@@ -156,21 +156,24 @@ func (e *env) agentStatus(v *statusView, state *agentState, info shm.Info, now t
 }
 
 // runs reports whether the agent that wrote the state still does: it has been
-// heard of lately, and it holds the segment or its process is there.
+// heard of lately and holds the segment, or, where it has trouble with that, its
+// process is there.
 func (s *agentState) runs(info shm.Info, now time.Duration) bool {
 	if s.PID == 0 || s.Updated > now || now-s.Updated > deadAfter {
 		return false
 	}
-	return info.Locked && info.WriterPID == s.PID || processRuns(s.PID)
+	if info.Total != 0 && s.Trouble == (words{}) {
+		return info.Locked && info.WriterPID == s.PID
+	}
+	return processRuns(s.PID)
 }
 
+// processRuns reports whether there is such a process, and not only its exit
+// code that nobody has asked for.
 func processRuns(pid int) bool {
-	p, err := os.FindProcess(pid)
-	if err != nil {
-		return false
-	}
-	err = p.Signal(syscall.Signal(0))
-	return err == nil || errors.Is(err, os.ErrPermission)
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, state, _ := strings.Cut(string(stat), ") ")
+	return err == nil && !strings.HasPrefix(state, "Z")
 }
 
 func fromBootP(at time.Duration) *time.Time {
