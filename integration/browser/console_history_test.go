@@ -111,7 +111,7 @@ const pageThrough = `
 	const rows = [], began = performance.now();
 	while (performance.now() - began < 20000) {
 		const shown = [...document.querySelectorAll('[data-test=row]')];
-		rows.push(...shown.map((r) => [r.dataset.n, r.cells[1].textContent.trim(), r.cells[2].textContent.trim(), r.dataset.state, r.cells[8].textContent.replaceAll(' ', '')].join(' ')));
+		rows.push(...shown.map((r) => [r.dataset.n, r.cells[1].textContent.trim(), r.cells[2].textContent.trim(), r.dataset.state, r.cells[6].textContent.replaceAll(' ', '')].join(' ')));
 		const earlier = document.querySelector('[data-test=earlier]');
 		if (!earlier) return { rows, end: document.querySelector('[data-test=end]') !== null };
 		const top = shown[0].dataset.n;

@@ -36,7 +36,7 @@ export const reasonText = (reason) => (has(`reason_${reason}`) ? t(`reason_${rea
 export const byView = (by) => (by ? html`<b class="id">${by}</b>` : html`<span class="dim">${t('console_by_server')}</span>`);
 
 /** @param {string} id */
-export const outletLink = (id) => html`<a class="id" href=${address('outlet', [id])}>${id}</a>`;
+export const outletLink = (id) => html`<a href=${address('outlet', [id])}>${id}</a>`;
 
 /** @param {string} outlet @param {number} seckeyid */
 export const keyLink = (outlet, seckeyid) => html`<a href=${address('key', [outlet, seckeyid])}
@@ -46,7 +46,8 @@ export const keyLink = (outlet, seckeyid) => html`<a href=${address('key', [outl
 export function endView(row, on) {
   if (row.state === 'retired') return html`<span><span class="dim">${t('page_replaced')}</span> ${timeView(row.retired, on)}</span>`;
   if (row.ended === undefined) return html`<span><span class="dim">${t('page_until')}</span> ${timeView(row.expires, on)}</span>`;
-  return html`<span>${timeView(row.ended, on)}${row.reason === undefined ? nothing : html` <span class="dim">${reasonText(row.reason)}</span>`}</span>`;
+  return html`<span>${timeView(row.ended, on)} ${row.reason === undefined ? nothing : html`<span class="dim">${reasonText(row.reason)}</span>`}
+    ${row.by ? html`<span class="dim">${t('console_by', row.by)}</span>` : nothing}</span>`;
 }
 
 /**

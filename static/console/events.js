@@ -33,8 +33,8 @@ function filters() {
   const { outlet, from, to, kinds } = watching.asked;
   return html`<form class="selection" @submit=${filtered} @change=${filtered} data-test="filters">
     ${outletField(outlet)}
-    <label>${t('page_from')} <input type="date" name="from" data-test="filter-from" .value=${dayOf(from)} max=${dayOf(to) || nothing}></label>
-    <label>${t('page_to')} <input type="date" name="to" data-test="filter-to" .value=${dayOf(to)} min=${dayOf(from) || nothing}></label>
+    <label>${t('console_from')} <input type="date" name="from" data-test="filter-from" .value=${dayOf(from)} max=${dayOf(to) || nothing}></label>
+    <label>${t('console_to')} <input type="date" name="to" data-test="filter-to" .value=${dayOf(to)} min=${dayOf(from) || nothing}></label>
     <details class="kinds"><summary data-test="kinds">${t('console_kinds')}: <b>${kindsText(kinds)}</b></summary>
       <div>${Object.entries(groups).map(([name, group]) => html`<fieldset><legend>${t(`console_kinds_${name}`)}</legend>
         ${group.map((kind) => html`<label class="check"><input type="checkbox" name="kind" value=${kind} data-test=${`kind-${kind}`}

@@ -4,7 +4,7 @@ import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { isOpen, link } from '../connection.js';
 import { day, grouped, moment, number, t } from '../i18n.js';
 import { stateView } from '../keys-view.js';
-import { allStates, boundText, byView, chosenBound, dayOf, endView, keyLink, outletLink, timeView, zone } from './cells.js';
+import { allStates, boundText, chosenBound, dayOf, endView, keyLink, outletLink, timeView, zone } from './cells.js';
 import { cancelExport, exportHistory, exporting } from './export.js';
 import { forgetProposals, outletField } from './outlet-field.js';
 import { addressOf, changed, filter, forgetRecord, later, newest, record, refresh, show } from './record.js';
@@ -12,6 +12,8 @@ import { navigate } from './route.js';
 
 /** @typedef {import("../../wasmclient/hufu.d.ts").KeyState} KeyState */
 /** @typedef {import("../../wasmclient/hufu.d.ts").Row} Row */
+
+const usual = 5000; // ms within which an agreed key is verified
 
 /** What the form says, as an address. @param {HTMLFormElement} form */
 function selected(form) {
@@ -34,8 +36,8 @@ function filters() {
   const { outlet, from, to, states } = record.asked;
   return html`<form class="selection" @submit=${filtered} @change=${filtered} data-test="filters">
     ${outletField(outlet)}
-    <label>${t('page_from')} <input type="date" name="from" data-test="filter-from" .value=${dayOf(from)} max=${dayOf(to) || nothing}></label>
-    <label>${t('page_to')} <input type="date" name="to" data-test="filter-to" .value=${dayOf(to)} min=${dayOf(from) || nothing}></label>
+    <label>${t('console_from')} <input type="date" name="from" data-test="filter-from" .value=${dayOf(from)} max=${dayOf(to) || nothing}></label>
+    <label>${t('console_to')} <input type="date" name="to" data-test="filter-to" .value=${dayOf(to)} min=${dayOf(from) || nothing}></label>
     <fieldset><legend>${t('page_state')}</legend>
       ${allStates.map((state) => html`<label class="check"><input type="checkbox" name="state" value=${state} data-test=${`filter-${state}`}
         .checked=${states.includes(state)}>${t(`state_${state}`)}</label>`)}</fieldset>
@@ -46,9 +48,11 @@ function filters() {
 /** What is shown, in one sentence. */
 function summary() {
   const { outlet, from, to } = record.asked;
-  const who = outlet ? t('console_history_of', outlet) : t('console_history_all');
-  if (from && to) return `${who} ${from === to ? t('console_history_on', boundText(from)) : t('console_history_within', boundText(from), boundText(to))}`;
-  return from || to ? `${who} ${from ? t('console_history_since', boundText(from)) : t('console_history_until', boundText(to))}` : who;
+  const who = outlet || t('console_all_outlets');
+  if (from && from === to) return t('console_history_on', who, boundText(from));
+  if (from && to) return t('console_history_within', who, boundText(from), boundText(to));
+  if (from) return t('console_history_since', who, boundText(from));
+  return to ? t('console_history_until', who, boundText(to)) : t('console_history_of', who);
 }
 
 /** The file that an export suggests: what it has is in its name. */
@@ -72,20 +76,29 @@ function exportView() {
       @click=${() => exportHistory(filter(), fileName())}>${t('console_export')}</button></div>`;
 }
 
+/** When it was agreed, and what is not as usual about its verification. @param {Row} row @param {string} on */
+function agreedView({ negotiated, verified }, on) {
+  if (verified === undefined) return html`${timeView(negotiated, on)} <span class="dim">${t('console_not_verified')}</span>`;
+  if (verified - negotiated < usual) return timeView(negotiated, on);
+  return html`${timeView(negotiated, on)} <span class="dim">${t('console_verified_at')} ${timeView(verified, on)}</span>`;
+}
+
 /** @param {Row} row */
-const rowView = (row) => html`<tr data-test="row" data-n=${row.n} data-outlet=${row.outlet} data-key=${row.seckeyid} data-state=${row.state}>
-  <td data-label=${t('page_agreed')}>${timeView(row.negotiated, day(row.negotiated))}</td>
+function rowView(row) {
+  const on = day(row.negotiated);
+  const ended = row.state === 'expired' || row.state === 'revoked';
+  return html`<tr data-test="row" data-n=${row.n} data-outlet=${row.outlet} data-key=${row.seckeyid} data-state=${row.state}>
+  <td data-label=${t('page_agreed')}><span>${agreedView(row, on)}</span></td>
   <td data-label=${t('console_outlet')}>${outletLink(row.outlet)}</td>
   <th scope="row" data-label=${t('page_key')}>${keyLink(row.outlet, row.seckeyid)}</th>
   <td data-label=${t('page_state')}>${stateView(row.state)}</td>
-  <td data-label=${t('page_verified')}>${timeView(row.verified, day(row.negotiated))}</td>
-  <td data-label=${t('page_ended')}>${endView(row, day(row.negotiated))}</td>
-  <td data-label=${t('console_who')}>${row.reason === undefined ? nothing : byView(row.by)}</td>
-  <td data-label=${t('console_receipt')}>${row.state === 'expired' || row.state === 'revoked' ? timeView(row.receipt, day(row.negotiated)) : nothing}</td>
+  <td data-label=${t('page_ended')}>${endView(row, on)}</td>
+  <td data-label=${ended ? t('console_receipt') : nothing}>${ended ? timeView(row.receipt, on) : nothing}</td>
   <td data-label=${t('page_fingerprint')} class="hex">${grouped(row.fingerprint)}</td>
 </tr>`;
+}
 
-const columns = ['page_agreed', 'console_outlet', 'page_key', 'page_state', 'page_verified', 'page_ended', 'console_who', 'console_receipt', 'page_fingerprint'];
+const columns = ['page_agreed', 'console_outlet', 'page_key', 'page_state', 'page_ended', 'console_receipt', 'page_fingerprint'];
 
 /** The rows by the day on which they were agreed, in their order. */
 function days() {
@@ -133,7 +146,7 @@ function body() {
 }
 
 /** What was agreed since, offered and not pressed on whoever reads. */
-const newer = () => html`<div role="status">${record.newer ? html`<button type="button" class="small" data-test="newer" @click=${newest}>
+const newer = () => html`<div role="status" class="newer">${record.newer ? html`<button type="button" class="small" data-test="newer" @click=${newest}>
   ${t(record.newer === 1 ? 'console_newer_key' : 'console_newer_keys', record.newer)}</button>` : nothing}</div>`;
 
 /** @type {import("./pages.js").Page} */
@@ -155,7 +168,7 @@ export const historyPage = {
   view: () => html`<section class="record" data-test="history" aria-busy=${record.loading ? 'true' : 'false'}>
     <h1>${t('console_history')}</h1>
     ${filters()}
-    <div class="record-head"><p data-test="summary">${summary()} <span class="dim">${t('console_zone', zone())}</span></p>${exportView()}</div>
+    <div class="record-head"><p data-test="summary">${summary()} <span class="dim">${t('console_newest_first')} ${t('console_zone', zone())}</span></p>${exportView()}</div>
     ${newer()}
     ${body()}
   </section>`,
