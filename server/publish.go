@@ -39,7 +39,7 @@ func (c *segmentSettings) check() error {
 		r.Close()
 	}
 	if errors.Is(err, shm.ErrName) {
-		errs = append(errs, text.Errorf("err_setting", "--shm", err))
+		errs = append(errs, err)
 	}
 	if c.ShmCapacity < 1 || c.ShmCapacity > maxShmCapacity {
 		errs = append(errs, text.Errorf("err_setting", "--shm-capacity", fmt.Errorf("%w: %d", shm.ErrCapacity, c.ShmCapacity)))
