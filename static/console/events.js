@@ -6,7 +6,7 @@ import { clock, day, number, t } from '../i18n.js';
 import { byView, chosenBound, dayOf, keyLink, outletLink, reasonText } from './cells.js';
 import { forgetProposals, outletField } from './outlet-field.js';
 import { navigate } from './route.js';
-import { addressOf, catchUp, changed, earlier, forgetEvents, goOn, groups, pause, show, watching } from './watching.js';
+import { addressOf, catchUp, changed, earlier, forgetEvents, goOn, groups, isPast, pause, show, watching } from './watching.js';
 
 /** @typedef {import("./app.js").Change} Change */
 
@@ -80,15 +80,15 @@ function list() {
 }
 
 function body() {
-  if (watching.failure) {
-    return html`<p role="alert" class="verdict">${watching.failure()}
-      <button type="button" class="small" ?disabled=${!isOpen()} @click=${catchUp}>${t('page_again')}</button></p>`;
-  }
-  return watching.known ? list() : html`<p class="busy" role="status">${t('page_history_loading')}</p>`;
+  const { failure, known } = watching;
+  return html`${failure ? html`<p role="alert" class="verdict">${failure()}
+      <button type="button" class="small" ?disabled=${!isOpen()} @click=${catchUp}>${t('page_again')}</button></p>` : nothing}
+    ${known ? list() : failure ? nothing : html`<p class="busy" role="status">${t('page_history_loading')}</p>`}`;
 }
 
 /** Whether the list is the present, and how to keep it still. */
 function live() {
+  if (isPast()) return nothing;
   const { paused, held, anew } = watching;
   const state = !isOpen() ? 'offline' : paused ? 'paused' : 'live';
   return html`<div class="live" data-test="live" data-state=${state}>

@@ -27,6 +27,8 @@ export class Feed {
   events = [];
   /** Below this number nothing was read yet; 0: there is nothing. */
   before = 0;
+  /** @type {Change[] | null} what arrives while the newest page is read */
+  #meanwhile = null;
 
   /** Puts events at their places. Those that are there already, or lie below the piece, are left out. @param {Change[]} more */
   put(more) {
@@ -38,6 +40,7 @@ export class Feed {
 
   /** Puts new events on top, and lets go of the oldest if it grows long. @param {Change[]} more */
   arrive(more) {
+    this.#meanwhile?.push(...more);
     const { length } = this.events;
     this.put(more);
     if (this.events.length <= Math.max(kept, length)) return;
@@ -45,11 +48,15 @@ export class Feed {
     this.before = /** @type {Change} */ (this.events.at(-1)).n;
   }
 
-  /** Begins with the newest page. @param {Read} read */
+  /** Begins with the newest page, and what arrives while it is read. @param {Read} read */
   async begin(read) {
+    /** @type {Change[]} */
+    const meanwhile = (this.#meanwhile = []);
     const page = await read({});
     this.events = page.rows;
     this.before = page.before ?? 0;
+    this.put(meanwhile);
+    if (this.#meanwhile === meanwhile) this.#meanwhile = null;
   }
 
   /** Reads the page below. @param {Read} read */
@@ -62,12 +69,13 @@ export class Feed {
   }
 
   /**
-   * Reads what came while nobody listened. If that is too much it begins anew,
-   * and returns false.
+   * Reads what came while nobody listened. What is too much is not read: the
+   * piece begins anew, and false says that it does not reach down to the old one.
    * @param {Read} read
    */
   async catchUp(read) {
-    const from = this.events.length ? Math.max(0, this.events[0].at - inFlight) : undefined;
+    const [top] = this.events;
+    const from = top && Math.max(1, top.at - inFlight);
     /** @type {Change[]} */
     const missed = [];
     let before;
@@ -82,6 +90,6 @@ export class Feed {
       }
     }
     await this.begin(read);
-    return false;
+    return top !== undefined && missed.some((e) => e.n <= top.n);
   }
 }

@@ -135,14 +135,16 @@ function pager() {
   </nav>`;
 }
 
+function rows() {
+  if (record.rows.length > 0) return html`${table()}${pager()}`;
+  return html`<p class="empty dim" role="status" data-test="history-empty">${t(isFiltered() ? 'console_history_none' : 'console_history_empty')}</p>`;
+}
+
 function body() {
-  if (record.failure) {
-    return html`<p role="alert" class="verdict">${record.failure()}
-      <button type="button" class="small" ?disabled=${!isOpen()} @click=${refresh}>${t('page_again')}</button></p>`;
-  }
-  if (!record.known) return html`<p class="busy" role="status">${t('page_history_loading')}</p>`;
-  if (record.rows.length === 0) return html`<p class="empty dim" role="status" data-test="history-empty">${t(isFiltered() ? 'console_history_none' : 'console_history_empty')}</p>`;
-  return html`${table()}${pager()}`;
+  const { failure, known } = record;
+  return html`${failure ? html`<p role="alert" class="verdict">${failure()}
+      <button type="button" class="small" ?disabled=${!isOpen()} @click=${refresh}>${t('page_again')}</button></p>` : nothing}
+    ${known ? rows() : failure ? nothing : html`<p class="busy" role="status">${t('page_history_loading')}</p>`}`;
 }
 
 /** What was agreed since, offered and not pressed on whoever reads. */

@@ -47,7 +47,6 @@ async function read() {
     Object.assign(key, { row: keyRow(row), steps, receipts, failure: null });
   } catch (error) {
     if (!latest() || codeOf(error) === 'closed') return;
-    key.row = null;
     key.failure = () => (['error-1', 'error-2', 'argument'].includes(codeOf(error)) ? t('console_key_none', seckeyid, outlet) : failureText(error));
   }
   redraw();
@@ -119,11 +118,10 @@ const known = (/** @type {Row} */ row) => html`${facts(row)}
   <section class="life" aria-labelledby="life-title"><h2 id="life-title">${t('console_life')}</h2>${timeline()}</section>`;
 
 function body() {
-  if (key.failure) {
-    return html`<p role="alert" class="verdict">${key.failure()}
-      <button type="button" class="small" ?disabled=${!isOpen()} @click=${read}>${t('page_again')}</button></p>`;
-  }
-  return key.row ? known(key.row) : html`<p class="busy" role="status">${t('page_history_loading')}</p>`;
+  const { failure, row } = key;
+  return html`${failure ? html`<p role="alert" class="verdict">${failure()}
+      <button type="button" class="small" ?disabled=${!isOpen()} @click=${read}>${t('page_again')}</button></p>` : nothing}
+    ${row ? known(row) : failure ? nothing : html`<p class="busy" role="status">${t('page_history_loading')}</p>`}`;
 }
 
 /** @type {import("./pages.js").Page} */

@@ -9,6 +9,7 @@ import { bound, boundsOf } from './cells.js';
 import { Feed, selects } from './feed.js';
 import { isIdentifier } from './outlet-field.js';
 import { address } from './route.js';
+import { now } from './when.js';
 
 /** @typedef {import("./app.js").Change} Change */
 /** @typedef {import("./feed.js").Page} Page */
@@ -54,6 +55,8 @@ export const watching = {
 
 /** @type {Change[]} */
 let coming = [];
+/** Something is to be read when the pause ends. */
+let owed = false;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let due;
 const asking = questions();
@@ -108,11 +111,18 @@ function refuse() {
   redraw();
 }
 
-/** Reads what came while there was no connection, or what the server could not keep up telling. */
-export const catchUp = () => read(async (feed) => {
-  if (!watching.known) return feed.begin(page);
-  if (!(await feed.catchUp(page))) watching.anew = 'console_events_anew';
-});
+/** Reads what came while there was no connection, or what the server could not keep up telling; a pause puts it off. */
+export async function catchUp() {
+  if (watching.paused) {
+    owed = true;
+    return;
+  }
+  owed = false;
+  await read(async (feed) => {
+    if (!watching.known) return feed.begin(page);
+    watching.anew = (await feed.catchUp(page)) ? '' : 'console_events_anew';
+  });
+}
 
 /** Reads the page below. */
 export const earlier = () => read((feed) => feed.earlier(page));
@@ -125,6 +135,7 @@ export function changed(change) {
   }
   if (!selects(selection(), change)) return;
   if (coming.length < mostHeld) coming.push(change);
+  else owed = true;
   due ??= setTimeout(settle, settles);
 }
 
@@ -136,6 +147,7 @@ function settle() {
   } else {
     watching.feed.arrive(coming);
     coming = [];
+    if (owed) catchUp();
   }
   redraw();
 }
@@ -146,20 +158,21 @@ export function pause() {
   redraw();
 }
 
-/** Shows what was kept back, or begins anew if that was too much. */
+/** Shows what was kept back; of what was too much the record is asked. */
 export function goOn() {
-  const tooMany = coming.length >= mostHeld;
   Object.assign(watching, { paused: false, held: 0 });
-  if (tooMany) coming = [];
   settle();
-  if (tooMany) catchUp();
 }
+
+/** Nothing that is selected can happen any more. */
+export const isPast = () => (selection().to ?? Infinity) <= now();
 
 /** Forgets it all. */
 export function forgetEvents() {
   clearTimeout(due);
   due = undefined;
   coming = [];
+  owed = false;
   asking.stop();
   Object.assign(watching, { asked: { ...nothingAsked }, feed: new Feed(), known: false, loading: false, paused: false, held: 0, anew: '', failure: null });
 }
