@@ -4,6 +4,7 @@ import { repeat } from '../vendor/lit-html/directives/repeat.js';
 import { isOpen } from '../connection.js';
 import { clock, day, number, t } from '../i18n.js';
 import { byView, chosenBound, dayOf, keyLink, outletLink, reasonText } from './cells.js';
+import { kindView } from './change-view.js';
 import { forgetProposals, outletField } from './outlet-field.js';
 import { navigate } from './route.js';
 import { addressOf, catchUp, changed, earlier, forgetEvents, goOn, groups, isPast, pause, show, watching } from './watching.js';
@@ -46,7 +47,7 @@ function filters() {
 /** A change, its words as the catalog has them. @param {Change} change */
 const rowView = ({ n, at, kind, outlet, seckeyid, state, reason, by, note }) => html`<tr data-test="event" data-n=${n} data-kind=${kind}>
   <td data-label=${t('console_at')}><time datetime=${new Date(at).toISOString()}>${clock(at)}</time></td>
-  <th scope="row" data-label=${t('console_event')}><span class="kind" data-kind=${kind}>${t(`kind_${kind}`)}</span></th>
+  <th scope="row" data-label=${t('console_event')}>${kindView(kind)}</th>
   <td data-label=${t('console_outlet')}>${outlet ? outletLink(outlet) : nothing}</td>
   <td data-label=${t('page_key')}>${outlet && seckeyid ? keyLink(outlet, seckeyid) : nothing}</td>
   <td data-label=${t('console_why')}>${state && state > 2 && reason !== undefined ? reasonText(reason) : nothing}
