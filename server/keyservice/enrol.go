@@ -62,11 +62,15 @@ func (s *Service) dummySecret(clientID string) wire.Secret {
 // Enrol makes a new outlet, operator or auditor and returns its token, which
 // is kept nowhere. ErrExists refuses an id that is there.
 func (s *Service) Enrol(ctx context.Context, id string, role wire.Role) (*wire.Token, error) {
+	return s.enrolBy(ctx, id, role, "")
+}
+
+func (s *Service) enrolBy(ctx context.Context, id string, role wire.Role, by string) (*wire.Token, error) {
 	t, err := s.firstToken(id, role)
 	if err != nil {
 		return nil, err
 	}
-	err = s.change(ctx, id, 0, func(l *Ledger, now time.Time) error { return s.enrol(l, t, now) })
+	err = s.change(ctx, id, 0, func(l *Ledger, now time.Time) error { return s.enrol(l, t, by, now) })
 	if err != nil {
 		t.Secret.Zero()
 		return nil, err
@@ -88,7 +92,7 @@ func (s *Service) EnrolAll(ctx context.Context, ids []string, role wire.Role, ea
 		if err := each(t); err != nil {
 			return err
 		}
-		changes = append(changes, &Change{Outlet: id, Decide: func(l *Ledger) error { return s.enrol(l, t, s.now()) }})
+		changes = append(changes, &Change{Outlet: id, Decide: func(l *Ledger) error { return s.enrol(l, t, "", s.now()) }})
 	}
 	return s.store.ApplyAll(ctx, changes)
 }
@@ -100,7 +104,7 @@ func (s *Service) firstToken(id string, role wire.Role) (*wire.Token, error) {
 	return s.newToken(id, role, 1)
 }
 
-func (s *Service) enrol(l *Ledger, t *wire.Token, now time.Time) error {
+func (s *Service) enrol(l *Ledger, t *wire.Token, by string, now time.Time) error {
 	if l.Outlet != nil {
 		return ErrExists
 	}
@@ -110,18 +114,24 @@ func (s *Service) enrol(l *Ledger, t *wire.Token, now time.Time) error {
 		return err
 	}
 	l.enrol(o, secret)
-	l.note(ChangeRow{At: now, Kind: KindEnrolled, Outlet: o.ID, Note: o.Role.String()})
+	l.note(ChangeRow{At: now, Kind: KindEnrolled, Outlet: o.ID, By: by, Note: o.Role.String()})
 	return nil
 }
 
 // SetDisabled disables or enables a client; disabling closes its connections
 // and changes no key. ErrNoOutlet refuses an unknown id.
 func (s *Service) SetDisabled(ctx context.Context, id string, disabled bool) error {
-	return s.change(ctx, id, 0, func(l *Ledger, now time.Time) error {
+	_, err := s.setDisabled(ctx, id, disabled, "")
+	return err
+}
+
+// setDisabled tells whether it was not so before.
+func (s *Service) setDisabled(ctx context.Context, id string, disabled bool, by string) (changed bool, err error) {
+	err = s.change(ctx, id, 0, func(l *Ledger, now time.Time) error {
 		if l.Outlet == nil {
 			return ErrNoOutlet
 		}
-		if l.Outlet.Disabled == disabled {
+		if changed = l.Outlet.Disabled != disabled; !changed {
 			return nil
 		}
 		l.Outlet.Disabled = disabled
@@ -130,9 +140,10 @@ func (s *Service) SetDisabled(ctx context.Context, id string, disabled bool) err
 		if disabled {
 			kind = KindDisabled
 		}
-		l.note(ChangeRow{At: now, Kind: kind, Outlet: id})
+		l.note(ChangeRow{At: now, Kind: kind, Outlet: id, By: by})
 		return nil
 	})
+	return changed, err
 }
 
 func (s *Service) newToken(id string, role wire.Role, epoch uint64) (*wire.Token, error) {

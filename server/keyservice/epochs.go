@@ -17,30 +17,44 @@ const unusedFor = 7 * 24 * time.Hour
 // before is no longer good at once: older secrets are erased, connections under
 // them closed, and the client's keys revoked with ReasonSecretCut (§9).
 func (s *Service) NewSecret(ctx context.Context, id string, cut bool) (*wire.Token, error) {
+	return s.newSecret(ctx, id, cut, 0, "")
+}
+
+// newSecret does nothing if the epoch that the asker believes to be the
+// greatest is not, unless it is 0: then the token tells the greatest, and its
+// secret is zero.
+func (s *Service) newSecret(ctx context.Context, id string, cut bool, believed uint64, by string) (*wire.Token, error) {
 	t, err := s.newToken(id, 0, 0)
 	if err != nil {
 		return nil, err
 	}
+	var stale bool
 	err = s.change(ctx, id, 0, func(l *Ledger, now time.Time) error {
 		if l.Outlet == nil {
 			return ErrNoOutlet
+		}
+		t.Role, t.Epoch = l.Outlet.Role, uint64(l.Outlet.LastEpoch)
+		if stale = believed != 0 && believed != t.Epoch; stale {
+			return nil
 		}
 		if l.Outlet.LastEpoch == wire.MaxEpoch {
 			return fmt.Errorf("keyservice: the epochs of %s are used up; enrol it under another identifier", id)
 		}
 		l.Outlet.LastEpoch++
 		l.Writes.SetOutlet = true
-		t.Role, t.Epoch = l.Outlet.Role, uint64(l.Outlet.LastEpoch)
-		return s.replaceSecret(l, t, cut, now)
+		t.Epoch++
+		return s.replaceSecret(l, t, cut, by, now)
 	})
-	if err != nil {
+	if err != nil || stale {
 		t.Secret.Zero()
+	}
+	if err != nil {
 		return nil, err
 	}
 	return t, nil
 }
 
-func (s *Service) replaceSecret(l *Ledger, t *wire.Token, cut bool, now time.Time) error {
+func (s *Service) replaceSecret(l *Ledger, t *wire.Token, cut bool, by string, now time.Time) error {
 	fresh, err := s.sealSecret(l.Outlet, t, now)
 	if err != nil {
 		return err
@@ -49,12 +63,12 @@ func (s *Service) replaceSecret(l *Ledger, t *wire.Token, cut bool, now time.Tim
 	if cut {
 		kind = KindCut
 	}
-	l.note(ChangeRow{At: now, Kind: kind, Outlet: l.Outlet.ID, Note: epochNote(t.Epoch)})
+	l.note(ChangeRow{At: now, Kind: kind, Outlet: l.Outlet.ID, By: by, Note: epochNote(t.Epoch)})
 	l.dropSecrets(func(old Secret) bool { return cut || old.FirstUsedAt.IsZero() })
 	l.Writes.NewSecrets = append(l.Writes.NewSecrets, fresh)
 	if cut {
 		for _, k := range append([]LivingKey(nil), l.Living...) {
-			l.end(k, wire.StateRevoked, now, wire.ReasonSecretCut, "", time.Time{})
+			l.end(k, wire.StateRevoked, now, wire.ReasonSecretCut, by, time.Time{})
 		}
 	}
 	return nil

@@ -236,7 +236,7 @@ func (c *centre) connect(t *testing.T, token *wire.Token) *client {
 	rand.Read(ns[:])
 	rand.Read(nc[:])
 	return &client{T: t, centre: c, keys: lt.Connect(&ns, &nc), token: token, held: make(map[uint64]*kex.Agreed),
-		peer: &keyservice.Peer{ClientID: token.ClientID, Role: token.Role, Keys: lt.Connect(&ns, &nc), Conn: "c1"}}
+		peer: &keyservice.Peer{ClientID: token.ClientID, Role: token.Role, Epoch: token.Epoch, Keys: lt.Connect(&ns, &nc), Conn: "c1"}}
 }
 
 func (c *client) head() wire.RequestHead {

@@ -119,7 +119,7 @@ func TestFollowStorm(t *testing.T) {
 			wg.Go(func() {
 				p := &keyservice.Peer{ClientID: id, Role: wire.RoleOutlet}
 				for range each {
-					if _, err := c.Administer(t.Context(), p, &wire.Administer{}); code(t, err) != wire.CodeNotPermitted {
+					if _, err := c.Administer(t.Context(), p, &wire.Administer{}, 1); code(t, err) != wire.CodeNotPermitted {
 						t.Error(err)
 					}
 				}

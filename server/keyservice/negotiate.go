@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"hufu/shared/kex"
@@ -19,13 +20,21 @@ func (s *Service) Negotiate(ctx context.Context, p *Peer, m *wire.Negotiate) (*w
 	}
 	defer half.Zero()
 	ok := &wire.NegotiateOK{}
+	var seal kex.SealKey
+	defer seal.Zero()
 	err = s.change(ctx, p.ClientID, 0, func(l *Ledger, now time.Time) error {
 		if l.Outlet == nil || l.Outlet.Disabled {
 			return wire.CodeNotPermitted
 		}
-		return s.addPending(l, p, m, half, ok, now)
+		return s.addPending(l, p, m, half, ok, &seal, now)
 	})
-	return ok, err
+	if err != nil {
+		return nil, err
+	}
+	if slices.Contains(actors, p.Role) { // to nobody else is anything sealed
+		p.seals.keep(ok.Seckeyid, &seal)
+	}
+	return ok, nil
 }
 
 // respond does the asymmetric work, before and outside of any transaction.
@@ -46,7 +55,7 @@ func (s *Service) respond(ctx context.Context, m *wire.Negotiate) (*kex.Response
 }
 
 // addPending gives the key its number and seals it.
-func (s *Service) addPending(l *Ledger, p *Peer, m *wire.Negotiate, half *kex.Response, ok *wire.NegotiateOK, now time.Time) error {
+func (s *Service) addPending(l *Ledger, p *Peer, m *wire.Negotiate, half *kex.Response, ok *wire.NegotiateOK, seal *kex.SealKey, now time.Time) error {
 	if l.Outlet.LastNumber >= wire.MaxSeckeyid {
 		s.cfg.Log.Error("negotiate failed: the outlet's numbers are used up", "outlet", p.ClientID)
 		return wire.CodeInternal
@@ -57,6 +66,7 @@ func (s *Service) addPending(l *Ledger, p *Peer, m *wire.Negotiate, half *kex.Re
 
 	agreed := half.Agree(p.Keys, m, number, uint64(s.cfg.Lifetime/time.Second), ok)
 	defer agreed.Zero()
+	*seal = agreed.Seal
 	k := LivingKey{Seckeyid: number, State: wire.StatePending, Created: now,
 		Expires: now.Add(s.cfg.Lifetime), EndsAt: now.Add(pendingFor), FP: agreed.Key.Fingerprint()}
 	held := agreed.Held.Bytes()

@@ -9,36 +9,38 @@ import (
 
 // Revoke ends a key of the peer's own for good. An error is a wire.Code.
 func (s *Service) Revoke(ctx context.Context, p *Peer, m *wire.Revoke) error {
-	return s.revoke(ctx, p.ClientID, m.Seckeyid, m.Reason, p.ClientID, "")
+	_, err := s.revoke(ctx, p.ClientID, m.Seckeyid, m.Reason, p.ClientID, "")
+	return err
 }
 
 // RevokeKey is Revoke by the administration of the server itself. The note, at
 // most 200 bytes, is recorded.
 func (s *Service) RevokeKey(ctx context.Context, outlet string, seckeyid uint64, why wire.Reason, note string) error {
-	return s.revoke(ctx, outlet, seckeyid, why, "", note)
+	_, err := s.revoke(ctx, outlet, seckeyid, why, "", note)
+	return err
 }
 
 // revoke erases the material in the transaction that records the state. The
-// first reason stays.
-func (s *Service) revoke(ctx context.Context, outlet string, seckeyid uint64, why wire.Reason, by, note string) error {
+// first reason stays, and changed tells whether there was none.
+func (s *Service) revoke(ctx context.Context, outlet string, seckeyid uint64, why wire.Reason, by, note string) (changed bool, err error) {
 	var code wire.Code
-	err := s.change(ctx, outlet, seckeyid, func(l *Ledger, now time.Time) error {
+	err = s.change(ctx, outlet, seckeyid, func(l *Ledger, now time.Time) error {
 		if l.Outlet == nil {
 			code = wire.CodeNoKey
 			return nil
 		}
 		o := stateTable[l.stateOf(seckeyid)].revoke
 		code = o.code
-		if o.to == wire.StateRevoked {
+		if changed = o.to == wire.StateRevoked; changed {
 			l.end(*l.living(seckeyid), o.to, now, why, by, time.Time{})
 			l.Writes.Changes[len(l.Writes.Changes)-1].Note = note
 		}
 		return nil
 	})
 	if err == nil && code != wire.CodeOK {
-		return code
+		return false, code
 	}
-	return err
+	return changed, err
 }
 
 // Receipt records that the peer has wiped its copies of an expired or revoked

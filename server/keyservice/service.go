@@ -69,7 +69,9 @@ type Service struct {
 	writer *writer
 	gate   gate
 	hub    hub
+	feed   *feed
 
+	tallies  tallies
 	presence *presence
 	kick     chan struct{} // wakes the follower
 
@@ -82,6 +84,7 @@ func New(cfg Config, store Store, sealer Sealer) (*Service, error) {
 	s := &Service{
 		cfg: cfg, store: store, sealer: sealer,
 		writer: newWriter(store),
+		feed:   newFeed(store),
 		gate:   newGate(runtime.GOMAXPROCS(0), gateQueue),
 		kick:   make(chan struct{}, 1), following: make(chan struct{}),
 	}
@@ -115,14 +118,16 @@ func (c *Config) setDefaults() {
 }
 
 // Run, which is called once, works until ctx ends: it commits changes, ends
-// keys in time and tells of changes. Afterwards every change is refused.
+// keys in time, tells of changes and writes down who is connected. Afterwards
+// every change is refused.
 func (s *Service) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.writer.run(ctx) })
 	wg.Go(func() { s.sweep(ctx) })
 	wg.Go(func() { s.follow(ctx) })
-	wg.Wait()
+	wg.Go(func() { s.runFeed(ctx) })
 	wg.Go(func() { s.presence.run(ctx) })
+	wg.Wait()
 }
 
 // RunWriter works until ctx ends, committing changes only: for commands that
@@ -149,8 +154,12 @@ func (s *Service) Ready(ctx context.Context) error { return s.store.Probe(ctx, s
 type Peer struct {
 	ClientID string
 	Role     wire.Role
+	Epoch    uint64 // under which it was opened
 	Keys     *kex.Conn
 	Conn     string // the connection's name in records and logs
+
+	seals   seals
+	watcher *Watcher // nil: none
 }
 
 func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Millisecond) }

@@ -22,6 +22,9 @@ func (s *Service) Verify(ctx context.Context, p *Peer, m *wire.Verify) (*wire.Ve
 	if code != wire.CodeOK {
 		return nil, code
 	}
+	if ok.State == wire.StateActive {
+		p.seals.active(m.Seckeyid)
+	}
 	return ok, nil
 }
 

@@ -99,12 +99,3 @@ func (s *Service) refuse(ctx context.Context, p *Peer, what string) error {
 	}
 	return wire.CodeNotPermitted
 }
-
-// Administer is refused to outlets, and recorded. No operation is defined yet
-// (§12): to operators and auditors every one is an unknown one.
-func (s *Service) Administer(ctx context.Context, p *Peer, m *wire.Administer) (*wire.AdministerOK, error) {
-	if p.Role == wire.RoleOutlet {
-		return nil, s.refuse(ctx, p, "administer")
-	}
-	return nil, wire.CodeBadBody
-}

@@ -171,7 +171,7 @@ func TestRoles(t *testing.T) {
 		t.Errorf("view of nobody's tells that there is nobody: %v", err)
 	}
 	for _, doc := range [][]byte{nil, []byte("\x80"), []byte("not a document")} { // unread
-		if _, err := a.Administer(t.Context(), a.peer, &wire.Administer{RequestHead: a.head(), Doc: doc}); code(t, err) != wire.CodeNotPermitted {
+		if _, err := a.Administer(t.Context(), a.peer, &wire.Administer{RequestHead: a.head(), Doc: doc}, 1); code(t, err) != wire.CodeNotPermitted {
 			t.Errorf("administer %q: %v", doc, err)
 		}
 	}
@@ -180,7 +180,7 @@ func TestRoles(t *testing.T) {
 	}
 	for _, role := range []wire.Role{wire.RoleOperator, wire.RoleAuditor} {
 		o := c.enrol(t, "as-"+role.String()[:4], role)
-		if _, err := o.Administer(t.Context(), o.peer, &wire.Administer{RequestHead: o.head(), Doc: []byte("\x80")}); code(t, err) != wire.CodeBadBody {
+		if _, err := o.Administer(t.Context(), o.peer, &wire.Administer{RequestHead: o.head(), Doc: []byte("\x80")}, 1); code(t, err) != wire.CodeBadBody {
 			t.Errorf("%v administers with an empty map: %v", role, err)
 		}
 		o.active() // every role has keys of its own

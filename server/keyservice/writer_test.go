@@ -45,7 +45,7 @@ func TestGroupCommit(t *testing.T) {
 						return
 					}
 					p := &keyservice.Peer{ClientID: id, Role: wire.RoleOutlet}
-					if _, err := c.Administer(t.Context(), p, &wire.Administer{}); code(t, err) != wire.CodeNotPermitted {
+					if _, err := c.Administer(t.Context(), p, &wire.Administer{}, 1); code(t, err) != wire.CodeNotPermitted {
 						t.Errorf("change %d: %v", i, err)
 					}
 					// Refused, and recorded: a reader of its own sees as many as were answered.

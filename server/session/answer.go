@@ -45,7 +45,7 @@ func (x *session) decide(ctx context.Context, m wire.Request) (wire.Reply, error
 	case *wire.View:
 		return service.View(ctx, &x.peer, m)
 	case *wire.Administer:
-		return service.Administer(ctx, &x.peer, m)
+		return service.Administer(ctx, &x.peer, m, x.p)
 	case *wire.Ping:
 		return &wire.Done{To: m.Cmd()}, nil
 	}

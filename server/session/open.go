@@ -48,7 +48,7 @@ func (x *session) open(ctx context.Context) (cancel func(), err error) {
 // admit checks a well-formed open.
 func (x *session) admit(ctx context.Context, hello *wire.Hello, m *wire.Open, arrived time.Time) (cancel func(), err error) {
 	x.log = x.log.With("client", m.ClientID)
-	x.peer, x.epoch = keyservice.Peer{ClientID: m.ClientID, Conn: x.name}, m.Epoch
+	x.peer = keyservice.Peer{ClientID: m.ClientID, Epoch: m.Epoch, Conn: x.name}
 	cancel = x.server.service.Listen(m.ClientID, x.changed)
 	e, err := x.server.service.Lookup(ctx, m.ClientID, m.Epoch)
 	if err != nil {
@@ -106,7 +106,7 @@ func (x *session) welcome(ctx context.Context, m *wire.Open) error {
 		return fmt.Errorf("%w: %w", errStore, err)
 	}
 	for _, r := range revoked {
-		if err := x.push(ctx, &wire.Push{Seckeyid: r.Seckeyid, State: wire.StateRevoked, Reason: r.Reason}); err != nil {
+		if err := x.notify(ctx, &wire.Push{Seckeyid: r.Seckeyid, State: wire.StateRevoked, Reason: r.Reason}); err != nil {
 			return err
 		}
 	}

@@ -14,6 +14,7 @@ type outbox struct {
 	free  sync.Cond
 	most  int // pushes that may wait; more, and the connection is too slow to be told
 	held  bool
+	wait  int // who waits in hold
 	shut  bool
 	queue []*wire.Push
 }
@@ -24,7 +25,23 @@ func (o *outbox) init(most int) { o.free.L, o.most = &o.mu, most }
 func (o *outbox) hold() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.wait++
 	for o.held && !o.shut {
+		o.free.Wait()
+	}
+	o.wait--
+	if o.shut {
+		return false
+	}
+	o.held = true
+	return true
+}
+
+// holdLast is hold for events: whoever waits in hold comes first.
+func (o *outbox) holdLast() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for (o.held || o.wait > 0) && !o.shut {
 		o.free.Wait()
 	}
 	if o.shut {

@@ -26,11 +26,10 @@ type session struct {
 	log      *slog.Logger
 	admitted func() // ends the counting as not yet open
 
-	peer  keyservice.Peer
-	epoch uint64 // under which it was opened
-	q     uint64 // of the last authentic request
-	p     uint64 // of the next message; whoever holds the outbox may use it
-	out   outbox
+	peer keyservice.Peer
+	q    uint64 // of the last authentic request
+	p    uint64 // of the next message; whoever holds the outbox may use it
+	out  outbox
 
 	idle   *time.Timer  // closes after silence; the session's goroutine alone uses it
 	ping   *time.Timer  // keeps the way through proxies open
@@ -46,6 +45,7 @@ func (x *session) run(ctx context.Context) {
 	defer x.admitted()
 	defer x.wipe()
 	defer x.server.registry.remove(x)
+	defer x.peer.Unwatch()
 	defer x.ping.Stop()
 	x.out.hold()            // until open ok and what follows it at once have gone out
 	x.conn.SetReadLimit(-1) // read has limits of its own, by order (§8)
@@ -66,9 +66,7 @@ func (x *session) run(ctx context.Context) {
 // wipe erases the connection's keys once nobody signs with them any more.
 func (x *session) wipe() {
 	x.out.settle()
-	if x.peer.Keys != nil {
-		x.peer.Keys.Zero()
-	}
+	x.peer.Wipe()
 }
 
 // serve reads and answers requests until the connection ends.
@@ -134,9 +132,13 @@ func (x *session) handle(ctx context.Context, m wire.Request) error {
 	if !x.out.hold() {
 		return errClosed
 	}
+	watcher := x.peer.Watcher()
 	if err := x.answer(ctx, m); err != nil {
 		x.out.drop()
 		return err
+	}
+	if w := x.peer.Watcher(); w != nil && w != watcher {
+		x.spawn(func() { x.tell(w) })
 	}
 	return x.release(ctx)
 }
@@ -194,7 +196,7 @@ func (x *session) release(ctx context.Context) error {
 			return nil
 		}
 		for _, push := range pushes {
-			if err := x.push(ctx, push); err != nil {
+			if err := x.notify(ctx, push); err != nil {
 				x.out.drop()
 				return err
 			}
@@ -202,12 +204,12 @@ func (x *session) release(ctx context.Context) error {
 	}
 }
 
-// push numbers, signs and sends one push. The caller holds the outbox.
-func (x *session) push(ctx context.Context, push *wire.Push) error {
-	push.NoticeHead = wire.NoticeHead{P: x.p, ClientID: x.peer.ClientID, ServerID: x.server.service.ServerID()}
+// notify numbers, signs and sends one push or event. The caller holds the outbox.
+func (x *session) notify(ctx context.Context, m wire.Notice) error {
+	*m.Head() = wire.NoticeHead{P: x.p, ClientID: x.peer.ClientID, ServerID: x.server.service.ServerID()}
 	x.p++
-	x.peer.Keys.SignNotice(push)
-	return x.send(ctx, push)
+	x.peer.Keys.SignNotice(m)
+	return x.send(ctx, m)
 }
 
 // changed is called for every change that concerns the client. It does not block.
@@ -235,7 +237,7 @@ func (x *session) changed(c keyservice.ChangeRow) {
 
 // recheck closes the session if the secret it was opened with is good no more.
 func (x *session) recheck() {
-	e, err := x.server.service.Lookup(x.server.ctx, x.peer.ClientID, x.epoch)
+	e, err := x.server.service.Lookup(x.server.ctx, x.peer.ClientID, x.peer.Epoch)
 	if err != nil {
 		x.log.Warn("the enrolment cannot be looked up; closing", "error", err)
 		x.closeSoon(websocket.StatusTryAgainLater, "")

@@ -235,7 +235,7 @@ type EventRow struct {
 	Reason   Reason // with State
 	By       string // the clientId that acted; empty for the server
 	Note     string
-	Settled  uint64 // of those that are pushed: by which to resume after this one, if not by N; 0: by N
+	Settled  *uint64 // of those that are pushed: by which to resume after this one; nil: by N
 }
 
 func (r *EventRow) items() []item {
@@ -249,7 +249,7 @@ func (r *EventRow) items() []item {
 		optional(r.State >= StateRetired || r.Reason != 0, smallOf("reason", &r.Reason, 0, MaxReason)),
 		optional(r.By != "", idOf("by", &r.By)),
 		noteOf(&r.Note),
-		optional(r.Settled != 0, uintOf("settled", &r.Settled, 0, MaxInteger)),
+		pointerTo(&r.Settled, func(p *uint64) item { return uintOf("settled", p, 0, MaxInteger) }),
 	}
 }
 
