@@ -42,8 +42,14 @@ type site struct {
 
 // onBoth runs a test on each store.
 func onBoth(t *testing.T, test func(t *testing.T, s *site)) {
-	t.Run("sqlite", func(t *testing.T) { test(t, onSQLite(t)) })
-	t.Run("postgres", func(t *testing.T) { test(t, onPostgres(t, pgtest.Database(t))) })
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		test(t, onSQLite(t))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		test(t, onPostgres(t, pgtest.Database(t)))
+	})
 }
 
 func onSQLite(t testing.TB) *site {
@@ -123,6 +129,15 @@ func (s *site) start(t testing.TB, h how) *place {
 	})
 	t.Cleanup(p.stop)
 	return p
+}
+
+// service is the rules over the store, of which nothing runs.
+func (s *site) service(t testing.TB) *keyservice.Service {
+	store := s.open(t)
+	t.Cleanup(func() { must(t, store.Close()) })
+	service, err := keyservice.New(keyservice.Config{ServerID: serverID}, store, s.ring)
+	must(t, err)
+	return service
 }
 
 // newSegment names a segment of the test's own.

@@ -13,6 +13,7 @@ import (
 // before it is answered, and soon in that of another process, under the same
 // number and with the same bytes.
 func TestPublish(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(t *testing.T, s *site) {
 		server, elsewhere := s.start(t, how{}), s.start(t, how{follows: true})
 		here, there := server.reader(t), elsewhere.reader(t)
@@ -82,6 +83,7 @@ func TestPublish(t *testing.T) {
 // TestRotations: at no moment of many rotations a reader at the centre is
 // without a current key, beside the server or elsewhere.
 func TestRotations(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(t *testing.T, s *site) {
 		server, elsewhere := s.start(t, how{}), s.start(t, how{follows: true})
 		here, there := server.reader(t), elsewhere.reader(t)
@@ -119,6 +121,7 @@ func TestRotations(t *testing.T) {
 // TestStoreAway: what stands there stays while the store is away, what ends is
 // wiped, and the rest follows when it is back.
 func TestStoreAway(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(t *testing.T, s *site) {
 		server := s.start(t, how{})
 		a, b := server.enrol(t, "a", wire.RoleOutlet), server.enrol(t, "b", wire.RoleOutlet)
