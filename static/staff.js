@@ -27,8 +27,9 @@ async function enter() {
   try {
     shell = await load();
     if (isStaff()) await shell.arrived();
-  } catch {
-    failed = true; // why, the browser does not tell
+  } catch (error) {
+    failed = true;
+    console.error(error); // the browser tells no more than that it did not come
   }
   redraw();
 }

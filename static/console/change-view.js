@@ -10,7 +10,7 @@ import { ago } from './when.js';
 const grave = new Set(['mismatch', 'refused', 'revoked', 'cut', 'restored', 'secret-gone']);
 
 /** The kind of a change, marked if it is grave. @param {string} kind */
-const kindView = (kind) => html`<span class="kind" data-grave=${grave.has(kind) ? 'yes' : 'no'}>${t(`kind_${kind}`)}</span>`;
+export const kindView = (kind) => html`<span class="kind" data-grave=${grave.has(kind) ? 'yes' : 'no'}>${t(`kind_${kind}`)}</span>`;
 
 /** Why, by whom, and what they said. @param {Change} change */
 function because({ state, reason, by, note, outlet }) {
