@@ -60,6 +60,7 @@ type Keeper struct {
 	next     uint64        // the verified key that waits to become current; 0: none
 	nextAt   time.Duration // when it does, by the clock
 	living   []HeldKey     // as Tick saw them last
+	doubt    doubt
 	settled  chan struct{}
 	timer    *time.Timer
 	receipts receipts
@@ -84,7 +85,7 @@ func NewKeeper(h Holder, o KeeperOptions) *Keeper {
 // every push, before OnPush as it was.
 func (k *Keeper) Attach(o Options) Options {
 	after := o.OnPush
-	o.Clock, o.States = k.o.Clock, k.states
+	o.Clock, o.States, o.hurry = k.o.Clock, k.states, k.inDoubt
 	o.OnPush = func(s *Session, p *wire.Push) {
 		k.pushed(s, p)
 		if after != nil {
@@ -166,6 +167,7 @@ func (k *Keeper) Verify(ctx context.Context, s *Session, seckeyid uint64) (wire.
 	sent := k.o.Clock()
 	state, err := s.Verify(ctx, seckeyid, held)
 	held.Zero()
+	k.asked(seckeyid, err, sent+s.Grace())
 	if err != nil {
 		return k.refused(ctx, s, seckeyid, err)
 	}

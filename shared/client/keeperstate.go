@@ -88,6 +88,37 @@ func (k *Keeper) Close() {
 	k.unplan()
 }
 
+// doubt is that a key's verify got no reply: by it the server may have retired
+// the current key, which then opens nothing there from until on.
+type doubt struct {
+	seckeyid uint64 // 0: there is none
+	until    time.Duration
+}
+
+// asked notes how a verify came out, from which a grace may count.
+func (k *Keeper) asked(seckeyid uint64, outcome error, until time.Duration) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var code wire.Code
+	if outcome == nil || errors.As(outcome, &code) {
+		if k.doubt.seckeyid == seckeyid {
+			k.doubt = doubt{}
+		}
+		return
+	}
+	keys, err := k.keys()
+	if self := find(keys, seckeyid); err == nil && self != nil && self.State == wire.StatePending {
+		k.doubt = doubt{seckeyid, until}
+	}
+}
+
+// inDoubt reports whether a connection is wanted soon, to learn what became of a verify.
+func (k *Keeper) inDoubt() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.doubt.seckeyid != 0 && k.o.Clock() < k.doubt.until
+}
+
 // verified applies a verify ok: sent is when the verify was.
 func (k *Keeper) verified(seckeyid uint64, state wire.State, sent, grace time.Duration) error {
 	if state == wire.StateRetired {

@@ -13,6 +13,7 @@ const (
 	backoffBase = 500 * time.Millisecond
 	backoffCap  = 60 * time.Second
 	restartWait = 10 * time.Second // at most, after close 1001 or 1012
+	hurryWait   = 5 * time.Second  // at most, while it is in doubt which key the server holds for current
 	dialWait    = 10 * time.Second
 )
 
@@ -55,7 +56,11 @@ func (c *Client) Run(ctx context.Context) error {
 		if lasted >= backoffCap {
 			tries = 0
 		}
-		wait := retryWait(err, tries, o.Jitter())
+		u := o.Jitter()
+		wait := retryWait(err, tries, u)
+		if o.hurry != nil && o.hurry() {
+			wait = min(wait, time.Duration(u*float64(hurryWait)))
+		}
 		tries++
 		c.report(Status{Err: err, Retry: wait})
 		select {

@@ -36,6 +36,8 @@ type Options struct {
 	OnPush  func(*Session, *wire.Push)
 	OnEvent func(*Session, *wire.Event)
 
+	hurry func() bool // whether a new connection is wanted soon; a Keeper's. nil: no
+
 	// Trace sees every authenticated message. It must return soon and must not
 	// call the session.
 	Trace func(TraceEvent)
