@@ -100,3 +100,133 @@ func TestConsoleEnrol(t *testing.T) {
 		}
 	})
 }
+
+// TestConsolePresence: an outlet is seen coming and going, and what becomes of
+// its key, without anybody touching the page.
+func TestConsolePresence(t *testing.T) {
+	s := newSite(t)
+	id, token := s.enrol()
+	list, _ := openStaff(t, s, "auditor", "#/outlets")
+	one, _ := openStaff(t, s, "auditor", "#/outlet/"+id)
+	overview, _ := openStaff(t, s, "auditor", "#/overview")
+	list.until(row(id, "[data-connected=no] [data-fresh=none]"))
+	one.until("document.querySelector('[data-test=outlet-page] .presence[data-presence=offline]')")
+	overview.until("document.querySelector('[data-test=figure-connected] b')?.textContent === '0'")
+	overview.until("document.querySelector('[data-test=health][data-good=no]')")
+
+	m := newTerminal(t, s)
+	m.enrol(token)
+	stop := m.agent()
+	list.until(row(id, "[data-connected=yes] [data-fresh=fresh]"))
+	one.until("document.querySelector('[data-test=outlet-page] .presence[data-presence=online]') && document.querySelector('[data-test=key-row][data-state=active]')")
+	overview.until("document.querySelector('[data-test=figure-connected] b').textContent === '1'")
+	overview.until("document.querySelector('[data-test=health][data-good=yes]') && document.querySelector('[data-test=figure-fresh] b').textContent === '1'")
+	overview.says("verdict", "The outlet holds a good key")
+
+	stop()
+	list.until(row(id, "[data-connected=no] [data-fresh=fresh]"))
+	one.until("document.querySelector('[data-test=outlet-page] .presence[data-presence=offline]')")
+	overview.until("document.querySelector('[data-test=figure-connected] b').textContent === '0'")
+}
+
+// TestConsoleActs: what an operator does in the page holds for the real client.
+func TestConsoleActs(t *testing.T) {
+	s := newSite(t)
+	id, token := s.enrol()
+	m := newTerminal(t, s)
+	m.enrol(token)
+	m.hufu("negotiate")
+	c, me := openStaff(t, s, "operator", "#/outlets")
+	c.until(row(id, ""))
+
+	c.clickIn(id, "row-enable")
+	c.says("ask", "Disable "+id+"?")
+	c.click("ask-no")
+	c.until(row(id, "[data-disabled=no]"))
+	c.clickIn(id, "row-enable")
+	c.click("ask-yes")
+	c.says("outcome", id+" is disabled")
+	c.until(row(id, "[data-disabled=yes]"))
+	if out, ok := m.try("verify"); ok {
+		t.Errorf("a disabled outlet verifies: %s", out)
+	}
+	c.clickIn(id, "row-enable")
+	c.says("ask", "Enable "+id+"?")
+	c.click("ask-yes")
+	c.says("outcome", id+" is enabled")
+	m.hufu("verify")
+
+	c.run("location.hash = '#/outlet/" + id + "'")
+	c.click("secret")
+	c.says("ask", "Make a new secret for "+id)
+	c.click("ask-yes")
+	second := c.issued()
+	c.until("document.querySelector('[data-test=secret-row][data-epoch=\"2\"] .unused')")
+	m.hufu("verify") // the old one is good until the new one is used
+	other := newTerminal(t, s)
+	other.enrol(second)
+	c.until("document.querySelector('[data-test=secret-row][data-epoch=\"2\"]') && !document.querySelector('[data-test=secret-row] .unused') && document.querySelectorAll('[data-test=secret-row]').length === 1")
+	if out, ok := m.try("verify"); ok {
+		t.Errorf("the old secret is good still: %s", out)
+	}
+
+	c.click("cut")
+	c.says("ask", "every key of it is revoked")
+	c.click("ask-yes")
+	third := c.issued()
+	c.says("outcome", id+" is cut off")
+	c.until("document.querySelector('[data-test=key-row][data-state=revoked]') && document.querySelector('.fresh[data-fresh=stale]')")
+	if r := s.record(id, 1); r.State != "revoked" || r.Reason != "secret cut" {
+		t.Errorf("the centre has %+v", r)
+	}
+	if out, ok := other.try("negotiate"); ok {
+		t.Errorf("the secret that was cut is good still: %s", out)
+	}
+	last := newTerminal(t, s)
+	last.enrol(third)
+	last.hufu("negotiate")
+	c.until("document.querySelector('[data-test=key-row][data-state=active]')")
+
+	c.run("location.hash = '#/outlet/" + me + "'")
+	c.until("document.querySelector('[data-test=outlet-page][data-id=" + quote(me) + "] .facts')")
+	if c.there("enable") || c.there("cut") {
+		t.Error("an operator may disable or cut off itself")
+	}
+}
+
+// TestConsoleTwo: what one operator does the other sees; who acts on what was
+// true before is told so, and sees what is.
+func TestConsoleTwo(t *testing.T) {
+	s := newSite(t)
+	id, _ := s.enrol()
+	first, name := openStaff(t, s, "operator", "#/outlet/"+id)
+	second, _ := openStaff(t, s, "operator", "#/outlet/"+id)
+	for _, c := range []*console{first, second} {
+		c.until("document.querySelector('[data-test=secret-row][data-epoch=\"1\"]')")
+	}
+	second.click("enable")
+	second.says("ask", "Disable "+id+"?")
+	first.click("enable")
+	first.click("ask-yes")
+	first.says("outcome", id+" is disabled")
+	second.until("document.querySelector('.presence[data-presence=disabled]')") // below the question
+	second.click("ask-yes")
+	second.says("outcome", "was disabled already")
+	second.says("enable", "Enable")
+	second.until("document.querySelector('[data-test=change][data-kind=disabled]').textContent.includes(" + quote(name) + ")")
+
+	second.click("secret")
+	second.says("ask", "Make a new secret")
+	first.click("secret")
+	first.click("ask-yes")
+	first.issued()
+	second.until("document.querySelector('[data-test=secret-row][data-epoch=\"2\"]')")
+	second.click("ask-yes")
+	second.says("outcome", "Nothing was done: somebody has made a new secret")
+	if second.there("new-token") {
+		t.Error("there is a token all the same")
+	}
+	if epochs := eval[[]string](second.tab, "return [...document.querySelectorAll('[data-test=secret-row]')].map((r) => r.dataset.epoch)"); fmt.Sprint(epochs) != "[2]" { // the first, which nobody used, went with it
+		t.Errorf("the secrets are of the epochs %v", epochs)
+	}
+}
