@@ -19,6 +19,9 @@ func (s *session) administer(ctx context.Context, c *client.Session, op wire.Val
 	if err != nil {
 		return nil, &argumentError{"op: " + err.Error()}
 	}
+	if op["op"] == "unwatch" {
+		s.setWatched(nil)
+	}
 	answer, err := c.Administer(ctx, doc)
 	if err != nil {
 		return nil, err
@@ -46,8 +49,13 @@ func (s *session) administer(ctx context.Context, c *client.Session, op wire.Val
 // watcher is whom the page has asked to have called with events.
 type watcher struct {
 	callback js.Value
-	since    uint64 // the last event that it was called with, or that it begins after
-	known    bool   // since is
+	resume   client.Resumption
+}
+
+func (s *session) setWatched(w *watcher) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.watched = w
 }
 
 // watch asks for events, from the connections to come as well.
@@ -82,8 +90,8 @@ func (s *session) watchAgain(ctx context.Context, c *client.Session) error {
 func (s *session) askToWatch(ctx context.Context, c *client.Session, w *watcher) (uint64, error) {
 	op := wire.Values{"op": "watch"}
 	s.mu.Lock()
-	if w.known {
-		op["since"] = w.since
+	if since, known := w.resume.Since(); known {
+		op["since"] = since
 	}
 	s.mu.Unlock()
 	doc, err := op.Encode()
@@ -102,9 +110,7 @@ func (s *session) askToWatch(ctx context.Context, c *client.Session, w *watcher)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !w.known {
-		w.since, w.known = latest, true
-	}
+	w.resume.Watching(latest)
 	return latest, nil
 }
 
@@ -116,13 +122,29 @@ func (s *session) event(c *client.Session, e *wire.Event) {
 		c.Reject(wire.CmdEvent, err)
 		return
 	}
-	s.mu.Lock()
-	w := s.watched
-	if w != nil {
-		w.since, w.known = max(w.since, n), true
-	}
-	s.mu.Unlock()
-	if w != nil {
+	if w := s.isNew(doc, n); w != nil {
 		s.tell(w.callback, doc)
 	}
+}
+
+// isNew returns who is to be called with an event, nil if nobody is.
+func (s *session) isNew(doc wire.Values, n uint64) *watcher {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.watched
+	if w == nil {
+		return nil
+	}
+	if doc["kind"] == wire.EventLost {
+		w.resume.Lost(n)
+		return w
+	}
+	var settled *uint64
+	if v, there := doc["settled"].(uint64); there {
+		settled = &v
+	}
+	if !w.resume.Told(n, settled) {
+		return nil
+	}
+	return w
 }

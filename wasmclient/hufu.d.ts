@@ -106,10 +106,14 @@ export interface Session {
   open(seckeyid: number, sealed: Uint8Array): Promise<string>;
   /**
    * Has an operation done (docs/protocol.md §12). Of a reply with a sealed token
-   * the token comes opened, as `token` in place of `sealed`.
+   * the token comes opened, as `token` in place of `sealed`. The operation
+   * unwatch ends watch for the connections to come as well.
    */
   administer(op: Document): Promise<Document>;
-  /** Has onEvent called with every event above since, over reconnections too. Resolves with the latest event's number. */
+  /**
+   * Has onEvent called with every event above since, each once, over reconnections too; a smaller n may come after a
+   * greater one, and kind "lost" says that some are left out. Resolves with the number after which those of now begin.
+   */
   watch(onEvent: (event: Document) => void, since?: number): Promise<number>;
   /** Plays the proxy on the next message of a direction; "none" takes it back. */
   tamper(direction: "up" | "down", action: "flip" | "replay" | "drop" | "none"): Promise<void>;

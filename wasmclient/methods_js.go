@@ -163,7 +163,7 @@ var methods = map[string]func(*session, *arguments) job{
 	"watch": request(func(a *arguments) func(context.Context, *session, *client.Session) (any, error) {
 		w := &watcher{callback: a.callback("onEvent", a.at(0), true)}
 		if since := a.at(1); !since.IsUndefined() {
-			w.since, w.known = a.number("since", since, 0, wire.MaxInteger), true
+			w.resume = client.ResumeAt(a.number("since", since, 0, wire.MaxInteger))
 		}
 		return func(ctx context.Context, s *session, c *client.Session) (any, error) { return s.watch(ctx, c, w) }
 	}),

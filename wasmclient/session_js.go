@@ -149,7 +149,7 @@ func (s *session) ready(ctx context.Context, c *client.Session) error {
 	if err != nil { // the server would not say now; the keys stay as they are
 		s.keyChanged(client.Change{Kind: client.KeeperFailed, Err: err})
 	}
-	if err := s.watchAgain(ctx, c); err != nil && c.Err() != nil {
+	if err := s.watchAgain(ctx, c); err != nil {
 		return err
 	}
 	s.setLive(c, nil)

@@ -43,9 +43,9 @@ type told struct {
 }
 
 // attend begins to tell the peer of changes: of those above since as well, if it
-// is not nil. n is by which to resume before the first event.
+// is not nil. n is by which to resume before the first event. If it fails, what
+// the peer watched before goes on.
 func (s *Service) attend(ctx context.Context, p *Peer, since *uint64) (n uint64, err error) {
-	p.Unwatch()
 	w := &Watcher{feed: s.feed, store: s.store, now: func() uint64 { return toMillis(s.now()) },
 		more: make(chan struct{}, 1), closed: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(ctx, readWithin)
@@ -53,17 +53,17 @@ func (s *Service) attend(ctx context.Context, p *Peer, since *uint64) (n uint64,
 	if w.settled, err = s.feed.join(ctx, w); err != nil {
 		return 0, s.storeError(p.ClientID, err)
 	}
+	if since != nil {
+		newest, err := s.store.Events(ctx, EventQuery{Limit: 1})
+		if err != nil {
+			w.close()
+			return 0, s.storeError(p.ClientID, err)
+		}
+		w.begin(*since, newest)
+		w.signal()
+	}
+	p.Unwatch()
 	p.watcher = w
-	if since == nil {
-		return w.settled, nil
-	}
-	newest, err := s.store.Events(ctx, EventQuery{Limit: 1})
-	if err != nil {
-		p.Unwatch()
-		return 0, s.storeError(p.ClientID, err)
-	}
-	w.begin(*since, newest)
-	w.signal()
 	return w.settled, nil
 }
 
