@@ -139,6 +139,7 @@ func TestRollout(t *testing.T) {
 			t.Errorf("the outlet uses the new token: %s", got)
 		}
 	})
+	t.Run("a change", func(t *testing.T) { m.with(t).changes(&key) })
 	t.Run("it stops", func(t *testing.T) { m.with(t).stopped(key) })
 }
 
@@ -198,6 +199,25 @@ func (m *machine) watched(key string) {
 		})
 		m.holds(key)
 	}
+}
+
+// changes: what is to be run on a change runs in the sandbox, here when the
+// centre revokes the key and another takes its place.
+func (m *machine) changes(key *string) {
+	m.t.Helper()
+	m.drop("hufu-agent", `Environment="HUFU_ON_CHANGE=echo $HUFU_EVENT $HUFU_SECKEYID $HUFU_FINGERPRINT >>/run/hufu/changes"`)
+	n, _, _ := strings.Cut(*key, " ")
+	m.must("runuser -u hufu-server -- hufu-server key revoke BRANCH-01 " + n)
+	eventually(m.t, "the command is told of another key", func() bool {
+		lines := strings.Split(strings.TrimSpace(m.run("cat /run/hufu/changes").out), "\n")
+		last, is := strings.CutPrefix(lines[len(lines)-1], "current ")
+		if !is || last == *key {
+			return false
+		}
+		*key = last
+		return true
+	})
+	m.holds(*key)
 }
 
 // stopped: it ends in order, and the segment with the key outlives it, but for
