@@ -67,7 +67,7 @@ func (c *serveCmd) Run(e *env) error {
 		return err
 	}
 	defer unlock()
-	cfg := keyservice.Config{Lifetime: c.Lifetime, Grace: c.Grace, Idle: c.Idle, Log: log}
+	cfg := keyservice.Config{Lifetime: c.Lifetime, Grace: c.Grace, Idle: c.Idle, Log: log, Place: c.place(e)}
 	var segment *publish.Publisher
 	if c.Shm != "" {
 		cfg.Publish = func(ctx context.Context, outlet string) error { return segment.Publish(ctx, outlet) }
@@ -95,6 +95,20 @@ func (c *serveCmd) Run(e *env) error {
 	err = serve(e, doors, sessions, in, segment, log)
 	log.Info("stopped")
 	return errors.Join(err, in.store.Close())
+}
+
+// place names where this server serves, so that what one before it has left
+// there is ended at once. The embedded store has one server at a time. Empty:
+// it cannot be told.
+func (c *serveCmd) place(e *env) string {
+	host, err := os.Hostname()
+	switch {
+	case e.DatabaseURL == "" && e.DatabaseURLFile == "":
+		return "embedded"
+	case err != nil || strings.HasSuffix(c.Listen, ":0"):
+		return ""
+	}
+	return host + " " + c.Listen
 }
 
 // door is one listener and what it serves.

@@ -53,7 +53,7 @@ type faulty struct {
 	mu      sync.Mutex
 	apply   error // what Apply fails with
 	changes error // what Changes and Head fail with
-	reads   error // what Outlet, Keys and Unreceipted fail with
+	reads   error // what Outlet, Keys, Unreceipted and Tell fail with
 	batches [][]string
 	before  func() // called before every Apply
 }
@@ -100,6 +100,13 @@ func (f *faulty) Head(ctx context.Context) (keyservice.Position, error) {
 		return keyservice.Position{}, err
 	}
 	return f.Store.Head(ctx)
+}
+
+func (f *faulty) Tell(ctx context.Context, process string, seen []keyservice.Sight) (bool, error) {
+	if _, _, err := f.get(); err != nil {
+		return false, err
+	}
+	return f.Store.Tell(ctx, process, seen)
 }
 
 func (f *faulty) Outlet(ctx context.Context, id string) (keyservice.Outlet, []keyservice.Secret, error) {
@@ -153,6 +160,12 @@ func migrated(t *testing.T) (path string) {
 // openCentre makes a service over the file, as one process would. Nothing runs.
 func openCentre(t *testing.T, path string, ring *seal.Ring) *centre {
 	t.Helper()
+	return openCentreAt(t, path, ring, "here")
+}
+
+// openCentreAt is openCentre for a process that serves at a place.
+func openCentreAt(t *testing.T, path string, ring *seal.Ring, place string) *centre {
+	t.Helper()
 	real, err := sqlite.Open(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
@@ -165,7 +178,7 @@ func openCentre(t *testing.T, path string, ring *seal.Ring) *centre {
 	c := &centre{clock: &clock{}, path: path, store: &faulty{Store: real}, ring: ring, log: &record{}}
 	c.ms.Store(time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC).UnixMilli())
 	c.Service, err = keyservice.New(keyservice.Config{
-		ServerID: serverID, URL: "http://127.0.0.1:8470", Lifetime: lifetime, Grace: grace, Now: c.now,
+		ServerID: serverID, URL: "http://127.0.0.1:8470", Lifetime: lifetime, Grace: grace, Now: c.now, Place: place,
 		Log: slog.New(slog.NewTextHandler(c.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}, c.store, ring)
 	if err != nil {

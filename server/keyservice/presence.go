@@ -31,8 +31,8 @@ type PresenceStore interface {
 // Process is one that clients connect to.
 type Process struct {
 	ID     string // 16 hex digits, chosen anew at every start
-	Place  string // where it runs; at most 400 bytes
-	Begins bool   // those before it at the same place are dead
+	Place  string // where it runs, at most 400 bytes; empty: not known
+	Begins bool   // those before it at the same place are dead, if that is known
 	At     time.Time
 }
 
@@ -64,6 +64,7 @@ type presence struct {
 	mu    sync.Mutex
 	here  map[string]int       // connections by client
 	dirty map[string]time.Time // clients whose state is not written, and since when they are in it
+	taken int                  // clients whose state is being written
 
 	failing bool // the last attempt to write failed; the goroutine alone uses it
 }
@@ -182,8 +183,9 @@ func (p *presence) tellAll(ctx context.Context, until time.Time) bool {
 			return true
 		}
 		known, err := p.tell(ctx, page)
-		if err != nil || !known {
-			p.back(page)
+		written := err == nil && known
+		p.done(page, written)
+		if !written {
 			return p.failed(ctx, err)
 		}
 		p.failing = false
@@ -211,19 +213,31 @@ func (p *presence) page() (page []Sight) {
 			break
 		}
 	}
+	p.taken = len(page)
 	slices.SortFunc(page, func(a, b Sight) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Outlet, b.Outlet)) })
 	return page
 }
 
-// back makes a page dirty again.
-func (p *presence) back(page []Sight) {
+// done ends the writing of a page; one that was not written is dirty again.
+func (p *presence) done(page []Sight, written bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.taken = 0
+	if written {
+		return
+	}
 	for _, s := range page {
 		if _, newer := p.dirty[s.Outlet]; !newer {
 			p.dirty[s.Outlet] = s.At
 		}
 	}
+}
+
+// waiting is how many clients have come or gone of whom it is not yet written.
+func (p *presence) waiting() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.dirty) + p.taken
 }
 
 // failed says once that the store does not take it.

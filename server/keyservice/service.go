@@ -27,8 +27,8 @@ type Config struct {
 	// committed of an outlet, and returns when it does. Nil: there is none.
 	Publish func(ctx context.Context, outlet string) error
 
-	// Place names where this process serves, as host and address: what a process
-	// of the same place has left, who began before, is ended at the start.
+	// Place names where this process serves, as host and address, if that can be
+	// known: of those that began before, the ones of the same place are dead.
 	Place string
 
 	// Now is the time by which everything is recorded and ends. It must not go

@@ -58,7 +58,9 @@ func (x *session) run(ctx context.Context) {
 		x.out.drop()
 	} else {
 		x.admitted()
+		gone := x.server.service.Connected(x.peer.ClientID)
 		err = x.serve(ctx)
+		gone()
 	}
 	x.end(err)
 }

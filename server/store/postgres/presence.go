@@ -43,7 +43,7 @@ func (s *Store) oneByOne(ctx context.Context, doing string, do func(conn *pgx.Co
 // holder of the lock before has gone by.
 func (s *Store) Beat(ctx context.Context, p keyservice.Process, term time.Duration) (lapsed bool, err error) {
 	err = s.oneByOne(ctx, "beat", func(conn *pgx.Conn) error {
-		if p.Begins {
+		if p.Begins && p.Place != "" {
 			if _, err := conn.Exec(ctx, `UPDATE process SET until = '-infinity' WHERE place = $1 AND id <> $2`, p.Place, p.ID); err != nil {
 				return err
 			}

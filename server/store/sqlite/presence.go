@@ -12,7 +12,7 @@ import (
 func (s *Store) Beat(ctx context.Context, p keyservice.Process, term time.Duration) (lapsed bool, err error) {
 	err = s.w.transact(ctx, func() error {
 		now := time.Now()
-		if p.Begins {
+		if p.Begins && p.Place != "" {
 			if _, err := s.w.exec(`UPDATE process SET until = 0 WHERE place = ? AND id <> ?`, p.Place, p.ID); err != nil {
 				return failure("beat", err)
 			}
