@@ -43,10 +43,11 @@ func newMetrics(address string) (*metrics, error) {
 	m.mismatches = counter(m, "hufu_agent_mismatches_total", "Keys whose copies differed at both ends.")
 	m.elsewhere = counter(m, "hufu_agent_elsewhere_total", "Keys replaced by one of another process with the same token.")
 	m.segmentErrors = counter(m, "hufu_agent_segment_errors_total", "Times that the segment could not be used.")
-	m.negotiations = counterVec(m, "hufu_agent_negotiations_total", "Negotiations, by result: ok or failed.", "result")
-	m.wiped = counterVec(m, "hufu_agent_wiped_total", "Keys wiped, by why: end, expired, revoked, mismatch, unknown or lost.", "why")
-	m.failures = counterVec(m, "hufu_agent_failures_total", "Failures, by cause.", "cause")
-	m.commands = counterVec(m, "hufu_agent_on_change_total", "Runs of the command on a change, by result: ok or failed.", "result")
+	m.negotiations = counterVec(m, "hufu_agent_negotiations_total", "Negotiations, by result: ok or failed.", "result", "ok", "failed")
+	m.wiped = counterVec(m, "hufu_agent_wiped_total", "Keys wiped, by why: end, expired, revoked, mismatch, unknown or lost.", "why", whyEnd, whyExpired, whyRevoked, whyMismatch, whyUnknown, whyLost)
+	m.failures = counterVec(m, "hufu_agent_failures_total", "Failures, by cause.", "cause", causeSegment, causeBusy, causeInternal, causeMismatch, causeDenied,
+		causeCheck, causeRefused, causeSilent, causeClosed, causeAnswer, causeTLS, causeNetwork)
+	m.commands = counterVec(m, "hufu_agent_on_change_total", "Runs of the command on a change, by result: ok or failed.", "result", "ok", "failed")
 	if address == "" {
 		return m, nil
 	}
@@ -72,8 +73,13 @@ func counter(m *metrics, name, help string) prometheus.Counter {
 	return registered(m, prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help}))
 }
 
-func counterVec(m *metrics, name, help, label string) *prometheus.CounterVec {
-	return registered(m, prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label}))
+// counterVec counts by a label, whose values are all there from the start.
+func counterVec(m *metrics, name, help, label string, values ...string) *prometheus.CounterVec {
+	v := registered(m, prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label}))
+	for _, value := range values {
+		v.WithLabelValues(value)
+	}
+	return v
 }
 
 func registered[C prometheus.Collector](m *metrics, c C) C {

@@ -83,6 +83,7 @@ func (a *agent) mend() {
 	}
 	if anew {
 		a.log.Warn("the segment was made anew", "segment", a.segment.path())
+		a.plan.verifySoon() // where the second file alone was lost, no key in the first can be proven
 		a.nudge()
 	}
 	before := a.minder.trouble
