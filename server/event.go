@@ -49,12 +49,12 @@ func (c *eventListCmd) Run(e *env) error {
 }
 
 func (c *eventListCmd) pages(e *env, in *installation, q keyservice.EventQuery) error {
-	rows := e.Rows("col_n", "col_at", "col_kind", "col_outlet", "col_key", "col_reason", "col_by", "col_note")
+	rows := e.eventRows()
 	for n := 0; ; {
 		if c.Limit > 0 {
 			q.Limit = min(listPage, int(c.Limit)-n)
 		}
-		page, err := in.store.Events(e, q)
+		page, err := in.service.Events(e, q)
 		if err != nil {
 			return err
 		}
@@ -69,21 +69,30 @@ func (c *eventListCmd) pages(e *env, in *installation, q keyservice.EventQuery) 
 	}
 }
 
-func (e *env) addEvent(rows *text.Rows, c *keyservice.ChangeRow) {
+func viewEvent(c *keyservice.ChangeRow) eventView {
 	v := eventView{N: c.N, At: c.At, Kind: string(c.Kind), Outlet: c.Outlet, Seckeyid: c.Seckeyid, By: c.By, Note: c.Note}
-	number := "-"
-	if c.Seckeyid != 0 {
-		number = strconv.FormatUint(c.Seckeyid, 10)
-	}
 	if c.State != 0 {
 		v.State = c.State.String()
 	}
 	if c.State >= wire.StateRetired {
 		v.Reason = c.Reason.String()
 	}
+	return v
+}
+
+// eventRows is a table of events.
+func (e *env) eventRows() *text.Rows {
+	return e.Rows("col_n", "col_at", "col_kind", "col_outlet", "col_key", "col_reason", "col_by", "col_note")
+}
+
+func (e *env) addEvent(rows *text.Rows, c *keyservice.ChangeRow) {
+	number := "-"
+	if c.Seckeyid != 0 {
+		number = strconv.FormatUint(c.Seckeyid, 10)
+	}
 	by := c.By
 	if by == "" {
 		by = e.T("by_server")
 	}
-	rows.Add(v, strconv.FormatUint(c.N, 10), text.Time(c.At), e.T("kind_"+string(c.Kind)), c.Outlet, number, e.reason(c.State, c.Reason), by, c.Note)
+	rows.Add(viewEvent(c), strconv.FormatUint(c.N, 10), text.Time(c.At), e.T("kind_"+string(c.Kind)), c.Outlet, number, e.reason(c.State, c.Reason), by, c.Note)
 }

@@ -30,12 +30,13 @@ func main() {
 type commands struct {
 	Common
 
-	Serve   serveCmd   `cmd:"" help:"${help_serve}"`
-	Publish publishCmd `cmd:"" help:"${help_publish}"`
-	Migrate migrateCmd `cmd:"" help:"${help_migrate}"`
-	Backup  backupCmd  `cmd:"" help:"${help_backup}"`
-	Restore restoreCmd `cmd:"" help:"${help_restore}"`
-	Outlet  struct {
+	Serve    serveCmd    `cmd:"" help:"${help_serve}"`
+	Publish  publishCmd  `cmd:"" help:"${help_publish}"`
+	Migrate  migrateCmd  `cmd:"" help:"${help_migrate}"`
+	Backup   backupCmd   `cmd:"" help:"${help_backup}"`
+	Restore  restoreCmd  `cmd:"" help:"${help_restore}"`
+	Overview overviewCmd `cmd:"" help:"${help_overview}"`
+	Outlet   struct {
 		Add       outletAddCmd       `cmd:"" help:"${help_outlet_add}"`
 		List      outletListCmd      `cmd:"" help:"${help_outlet_list}"`
 		Show      outletShowCmd      `cmd:"" help:"${help_outlet_show}"`

@@ -36,6 +36,7 @@ type outletListCmd struct {
 	Search    string   `help:"${help_search}" placeholder:"TEXT"`
 	Freshness []string `help:"${help_freshness}" placeholder:"HOW"`
 	Connected *bool    `help:"${help_connected}"`
+	Limit     uint     `help:"${help_limit}" default:"0" placeholder:"N"`
 }
 
 // outletView is an outlet as --json shows it.
@@ -79,7 +80,7 @@ func (c *outletListCmd) Run(e *env) error {
 		}
 		q.Freshness = append(q.Freshness, f)
 	}
-	return e.listOutlets(q)
+	return e.listOutlets(q, int(c.Limit))
 }
 
 func (e *env) addOutlet(rows *text.Rows, o *keyservice.OutletRow) {

@@ -33,7 +33,7 @@ type operatorListCmd struct{}
 
 // Run is the command.
 func (c *operatorListCmd) Run(e *env) error {
-	return e.listOutlets(keyservice.OutletQuery{Roles: []wire.Role{wire.RoleOperator, wire.RoleAuditor}})
+	return e.listOutlets(keyservice.OutletQuery{Roles: []wire.Role{wire.RoleOperator, wire.RoleAuditor}}, 0)
 }
 
 type operatorEnableCmd struct {
@@ -186,12 +186,15 @@ func (o *tokenOut) deliver(e *env, t *wire.Token) error {
 	return e.Show(shown, func() string { return e.T("token_written", t.ClientID, t.Epoch, o.file.Name()) })
 }
 
-// listOutlets lists clients, of whatever role.
-func (e *env) listOutlets(q keyservice.OutletQuery) error {
+// listOutlets lists clients, of whatever role: at most limit; 0: all.
+func (e *env) listOutlets(q keyservice.OutletQuery, limit int) error {
 	return e.with(func(in *installation) error {
 		rows := e.Rows("col_outlet", "col_role", "col_status", "col_seen", "col_freshness", "col_key", "col_ends", "col_enrolled")
 		q.Limit = listPage
-		for {
+		for n := 0; ; {
+			if limit > 0 {
+				q.Limit = min(listPage, limit-n)
+			}
 			page, err := in.service.Outlets(e, q)
 			if err != nil {
 				return err
@@ -199,7 +202,8 @@ func (e *env) listOutlets(q keyservice.OutletQuery) error {
 			for i := range page {
 				e.addOutlet(rows, &page[i])
 			}
-			if len(page) < listPage {
+			n += len(page)
+			if len(page) < q.Limit || limit > 0 && n >= limit {
 				return rows.Write()
 			}
 			q.After = page[len(page)-1].ID

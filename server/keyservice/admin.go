@@ -60,7 +60,7 @@ type place struct {
 func (s *Service) operate(ctx context.Context, p *Peer, o wire.Operation, at place) (wire.Result, error) {
 	switch o := o.(type) {
 	case *wire.Overview:
-		return s.overview(ctx)
+		return s.adminOverview(ctx)
 	case *wire.Outlets:
 		return s.adminOutlets(ctx, o)
 	case *wire.OutletOf:

@@ -15,30 +15,54 @@ const (
 	outletKeys    = 10 // the newest, of one outlet
 )
 
-// overview tells how the network is: counts, what happened in the last hours,
+// Overview is how the network is: counts, what happened in the last 24 hours,
 // and last.
-func (s *Service) overview(ctx context.Context) (wire.Result, error) {
-	counts, err := s.Counts(ctx)
+type Overview struct {
+	Now    time.Time
+	Counts Counts
+	Hours  []wire.Hour // oldest first; the last one runs
+	Last   []ChangeRow // newest first; who comes and goes is not among them
+}
+
+// Day sums up the hours.
+func (o *Overview) Day() (day wire.Hour) {
+	for _, h := range o.Hours {
+		day.Negotiated += h.Negotiated
+		day.Verified += h.Verified
+		day.Mismatch += h.Mismatch
+		day.Refused += h.Refused
+		day.Revoked += h.Revoked
+		day.Expired += h.Expired
+	}
+	return day
+}
+
+// Overview reads it, every end that has passed applied.
+func (s *Service) Overview(ctx context.Context) (o Overview, err error) {
+	o.Now = s.now()
+	if o.Hours, err = s.hours(ctx, o.Now); err != nil {
+		return o, err
+	}
+	if o.Counts, err = s.Counts(ctx); err != nil {
+		return o, err
+	}
+	o.Last, err = s.Events(ctx, EventQuery{Kinds: kindsBut(KindConnected, KindDisconnected), Limit: overviewLast})
+	return o, err
+}
+
+// adminOverview answers with the overview.
+func (s *Service) adminOverview(ctx context.Context) (wire.Result, error) {
+	o, err := s.Overview(ctx)
 	if err != nil {
 		return nil, err
 	}
-	now := s.now()
-	hours, err := s.hours(ctx, now)
-	if err != nil {
-		return nil, err
-	}
-	last, err := s.events(ctx, EventQuery{Kinds: kindsBut(KindConnected, KindDisconnected), Limit: overviewLast})
-	if err != nil {
-		return nil, err
-	}
-	ok := &wire.OverviewOK{Now: toMillis(now), Hours: hours, Last: last, Outlets: wire.OutletCounts{
-		All: uint64(counts.All), Disabled: uint64(counts.Disabled), Connected: uint64(counts.Connected), None: uint64(counts.None),
-		Fresh: uint64(counts.Fresh), Soon: uint64(counts.Soon), Stale: uint64(counts.Stale)}}
-	ok.Keys.Pending, ok.Keys.Active, ok.Keys.Retired = uint64(counts.Pending), uint64(counts.Active), uint64(counts.Retired)
-	for _, h := range hours {
-		ok.Ended.Expired += h.Expired
-		ok.Ended.Revoked += h.Revoked
-	}
+	c, day := &o.Counts, o.Day()
+	ok := &wire.OverviewOK{Now: toMillis(o.Now), Hours: o.Hours, Outlets: wire.OutletCounts{
+		All: uint64(c.All), Disabled: uint64(c.Disabled), Connected: uint64(c.Connected), None: uint64(c.None),
+		Fresh: uint64(c.Fresh), Soon: uint64(c.Soon), Stale: uint64(c.Stale)}}
+	ok.Keys.Pending, ok.Keys.Active, ok.Keys.Retired = uint64(c.Pending), uint64(c.Active), uint64(c.Retired)
+	ok.Ended.Expired, ok.Ended.Revoked = day.Expired, day.Revoked
+	ok.Last = wireEvents(o.Last)
 	return ok, nil
 }
 

@@ -52,10 +52,11 @@ func (s *Service) adminEvents(ctx context.Context, o *wire.Events) (wire.Result,
 	if o.From != 0 && o.To != 0 && o.From >= o.To {
 		return &wire.EventsOK{}, nil
 	}
-	rows, err := s.events(ctx, q)
+	changes, err := s.Events(ctx, q)
 	if err != nil {
 		return nil, err
 	}
+	rows := wireEvents(changes)
 	n, err := wire.Fit(rows)
 	if err != nil {
 		s.cfg.Log.Error("administer failed", "op", "events", "error", err)
@@ -68,18 +69,23 @@ func (s *Service) adminEvents(ctx context.Context, o *wire.Events) (wire.Result,
 	return ok, nil
 }
 
-func (s *Service) events(ctx context.Context, q EventQuery) ([]wire.EventRow, error) {
+// Events lists the change table, newest first.
+func (s *Service) Events(ctx context.Context, q EventQuery) ([]ChangeRow, error) {
 	ctx, cancel := context.WithTimeout(ctx, readWithin)
 	defer cancel()
 	changes, err := s.store.Events(ctx, q)
 	if err != nil {
 		return nil, s.storeError(q.Outlet, err)
 	}
+	return changes, nil
+}
+
+func wireEvents(changes []ChangeRow) []wire.EventRow {
 	rows := make([]wire.EventRow, len(changes))
 	for i := range changes {
 		rows[i] = wireEvent(&changes[i])
 	}
-	return rows, nil
+	return rows
 }
 
 func (s *Service) adminWatch(ctx context.Context, p *Peer, o *wire.Watch) (wire.Result, error) {

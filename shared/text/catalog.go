@@ -20,6 +20,7 @@ var parts = []map[string]message{
 	helpTexts,
 	agentTexts,
 	publishTexts,
+	overviewTexts,
 }
 
 func merge(parts ...map[string]message) map[string]message {
