@@ -59,10 +59,11 @@ screenshots:
 crash:
 	CRASH=full go test ./shm ./integration -run 'Killed' -count=1 -v -timeout 60m
 
-## bench    a negotiation in the page beside the native client's, and negotiations a second on both stores
+## bench    a negotiation in the page beside the native client's, negotiations a second, and from a revocation to a wiped key, on both stores
 bench:
 	go test ./integration/browser -run '^$$' -bench Negotiate -benchtime 30x -count=1
 	go test ./integration -run '^$$' -bench Negotiations -benchtime 3x -count=1
+	go test ./integration -run '^$$' -bench Revocation -benchtime 100x -count=1
 
 ## lint     formatting, go vet and staticcheck, for native and for js/wasm
 lint:
