@@ -41,14 +41,15 @@ func must[T any](v T, err error) func(testing.TB) T {
 
 // site is one hufu-server on an embedded store of its own.
 type site struct {
-	t       testing.TB
-	dir     string
-	flags   []string
-	address string // public
-	console string // the page's address, with its final slash
-	cmd     *exec.Cmd
-	ended   chan struct{}
-	log     lines
+	t        testing.TB
+	dir      string
+	database string // the file with its address; empty: the embedded store
+	flags    []string
+	address  string // public
+	console  string // the page's address, with its final slash
+	cmd      *exec.Cmd
+	ended    chan struct{}
+	log      lines
 }
 
 // newSite starts a server that lets negotiate as often as a test wants to.
@@ -63,8 +64,12 @@ func newSite(t testing.TB, flags ...string) *site {
 }
 
 func (s *site) env() []string {
-	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "HUFU_DATA=" + filepath.Join(s.dir, "data"), "HUFU_CONFIG=/dev/null",
+	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "HUFU_DATA=" + filepath.Join(s.dir, "data"), "HUFU_CONFIG=/dev/null",
 		"GORACE=atexit_sleep_ms=0"}
+	if s.database != "" {
+		env = append(env, "HUFU_DATABASE_URL_FILE="+s.database)
+	}
+	return env
 }
 
 // start starts the server, again at the address that it had.
