@@ -68,8 +68,7 @@ var historyTexts = map[string]message{
 	"console_revoked":         {"Key %d of %s is revoked.", "%[2]s 的密钥 %[1]d 已注销。"},
 	"console_revoked_already": {"Key %d of %s had been revoked already; the first reason stays.", "%[2]s 的密钥 %[1]d 此前已注销，保留最初的原因。"},
 	"console_revoke_expired":  {"Key %d of %s had expired already; there was nothing to revoke.", "%[2]s 的密钥 %[1]d 此前已过期，无需注销。"},
-	"console_reason_other":    {"another, by its number", "其他（填写编号）"},
-	"console_reason_number":   {"Your installation's number, 6 to 255", "贵单位自定的编号（6 至 255）"},
+	"console_reason_number":   {"or a number of your own", "或自定编号"},
 	"console_note":            {"Note for the record", "备注（存入记录）"},
 	"console_note_long":       {"At most 200 bytes.", "最多 200 字节。"},
 }

@@ -2,7 +2,6 @@
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { failureText } from '../failure.js';
 import { t } from '../i18n.js';
-import { redraw } from '../page.js';
 import { administer, codeOf } from './app.js';
 import { ask } from './ask.js';
 import { say } from './said.js';
@@ -14,37 +13,26 @@ const leastOwn = 6;
 const mostOwn = 255;
 const mostNote = 200; // bytes of UTF-8
 
-/** The installation's own reason was chosen. */
-let own = false;
-
-/** @param {Event} e */
-function chosen(e) {
-  own = /** @type {HTMLSelectElement} */ (e.target).value === 'own';
-  redraw();
-}
-
 /** @param {Event} e */
 function noted(e) {
   const input = /** @type {HTMLInputElement} */ (e.target);
   input.setCustomValidity(new TextEncoder().encode(input.value).length > mostNote ? t('console_note_long') : '');
 }
 
-const fields = () => html`<label>${t('page_reason')} <select name="reason" data-test="revoke-reason" @change=${chosen}>
-    ${reasons.map((n) => html`<option value=${n}>${t(`reason_${n}`)}</option>`)}
-    <option value="own">${t('console_reason_other')}</option></select></label>
-  ${own ? html`<label>${t('console_reason_number')} <input name="own" type="number" data-test="revoke-own" min=${leastOwn} max=${mostOwn} required></label>` : nothing}
+const fields = () => html`<div class="reasons"><label>${t('page_reason')} <select name="reason" data-test="revoke-reason">
+    ${reasons.map((n) => html`<option value=${n}>${t(`reason_${n}`)}</option>`)}</select></label>
+  <label>${t('console_reason_number')} <input name="own" type="number" data-test="revoke-own" min=${leastOwn} max=${mostOwn} placeholder="6–255"></label></div>
   <label>${t('console_note')} <input name="note" data-test="revoke-note" autocomplete="off" @input=${noted}></label>`;
 
 /** @param {Row} row @param {FormData} answer */
 function operation({ outlet, seckeyid }, answer) {
   const note = String(answer.get('note') ?? '').trim();
-  return { op: 'revoke', outlet, seckeyid, reason: Number(own ? answer.get('own') : answer.get('reason')), ...(note && { note }) };
+  return { op: 'revoke', outlet, seckeyid, reason: Number(answer.get('own') || answer.get('reason')), ...(note && { note }) };
 }
 
 /** Asks, and revokes the key if the answer is yes. @param {Row} row */
 export async function askRevoke(row) {
   const { outlet, seckeyid, state } = row;
-  own = false;
   const answer = await ask({
     title: () => t('console_revoke_title', seckeyid, outlet),
     text: () => html`<p>${t('page_revoke_text')}</p>${state === 'active' ? html`<p>${t('console_revoke_active', outlet)}</p>` : nothing}`,
