@@ -45,10 +45,16 @@ func centre(t testing.TB) *machine {
 	for _, f := range fences(t, "The server under systemd") {
 		m.must(f.commands)
 	}
-	eventually(t, "the server listens", func() bool {
-		return strings.Contains(m.run("cat /var/log/hufu-server.service.log").out, "msg=listening")
-	})
+	m.listens(1)
 	return m
+}
+
+// listens waits until the server has come to listen so many times.
+func (m *machine) listens(times int) {
+	m.t.Helper()
+	eventually(m.t, "the server listens", func() bool {
+		return strings.Count(m.run("cat /var/log/hufu-server.service.log").out, "msg=listening") == times
+	})
 }
 
 // TestServerUnderSystemd: the server runs in its unit's sandbox, keeps its
@@ -64,7 +70,9 @@ func TestServerUnderSystemd(t *testing.T) {
 		pid := m.property("hufu-server", "MainPID")
 		return pid != before && pid != "0" && m.property("hufu-server", "ActiveState") == "active"
 	})
+	m.listens(2)
 	m.must("systemctl restart hufu-server")
+	m.listens(3)
 	if r := m.run(add); r.code == 0 {
 		t.Error("the outlet was forgotten")
 	}

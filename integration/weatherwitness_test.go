@@ -223,11 +223,14 @@ func (w *witness) told(seckeyid uint64, at shm.BootTime) {
 	w.revoked[seckeyid] = at
 }
 
-// always reports whether there was a current key at every round from the first on.
-func (w *witness) always() bool {
+// always checks that there was a current key at every round from the first on.
+func (w *witness) always() {
+	w.t.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.current != 0 && w.without <= w.longest+witnessEvery && shm.Now().Sub(w.current) <= w.longest+time.Second
+	if now := shm.Now(); w.current == 0 || w.without > w.longest+witnessEvery || now.Sub(w.current) > w.longest+time.Second {
+		w.t.Errorf("there was no current key for %v, and for %v now", w.without, now.Sub(w.current))
+	}
 }
 
 // sightings are what both have seen, by number; the last of the two counts.
@@ -284,6 +287,7 @@ func (w *witness) judge() {
 		w.t.Errorf("%s: %v", w.o.segment, err)
 		return
 	}
+	w.stop()
 	rows, err := w.o.rules.Keys(context.WithoutCancel(w.t.Context()), keyservice.KeyQuery{Outlet: w.o.id, ByNumber: true, Limit: 1000})
 	if err != nil {
 		w.t.Error(err)
