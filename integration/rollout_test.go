@@ -82,6 +82,24 @@ func TestServerUnderSystemd(t *testing.T) {
 	}
 }
 
+// TestDatabaseCredential: the server takes PostgreSQL's URL as the unit's
+// comments say.
+func TestDatabaseCredential(t *testing.T) {
+	m := centre(t)
+	var lines []string
+	for _, line := range regexp.MustCompile(`(?m)^#   (\w+=.*)$`).FindAllStringSubmatch(read(t, filepath.Join(units, "hufu-server.service")), -1) {
+		lines = append(lines, line[1])
+	}
+	if len(lines) != 2 {
+		t.Fatalf("the comments have %q", lines)
+	}
+	m.must("printf 'postgres:///hufu?host=/nonexistent&user=hufu\n' >database-url && install -m 0600 database-url /etc/hufu/database-url")
+	m.drop("hufu-server", lines...)
+	eventually(t, "it looks for that database", func() bool {
+		return strings.Contains(m.run("cat /var/log/hufu-server.service.log").out, "/nonexistent")
+	})
+}
+
 // sandboxed checks what a unit's process is allowed.
 func (m *machine) sandboxed(unit, user string, capabilities uint64) {
 	m.t.Helper()
@@ -193,6 +211,9 @@ func (m *machine) watched(key string) {
 		m.t.Error("it does not say how it is")
 	} else {
 		m.t.Log(got)
+	}
+	if got := m.run("systemd-analyze verify --man=no hufu-agent.service hufu-server.service"); got.code != 0 || strings.Contains(got.err, "hufu") {
+		m.t.Errorf("systemd-analyze verify: %+v", got)
 	}
 	m.drop("hufu-agent", "WatchdogSec=3", "RestartSec=100ms")
 	m.holds(key)
