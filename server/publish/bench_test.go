@@ -1,0 +1,146 @@
+package publish_test
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"hufu/integration/pgtest"
+	"hufu/server/keyservice"
+	"hufu/shared/kex"
+	"hufu/shared/wire"
+)
+
+// BenchmarkFill measures how long a segment takes to be right for 100,000
+// outlets with a current key and a retired one each: from nothing, and when it
+// stands there as after a restart. Beside them the floor, which is reading the
+// same rows and nothing else. Run: make bench
+func BenchmarkFill(b *testing.B) {
+	b.Run("sqlite", func(b *testing.B) { benchFill(b, onSQLite(b)) })
+	b.Run("postgres", func(b *testing.B) { benchFill(b, onPostgres(b, pgtest.Database(b))) })
+}
+
+const benchOutlets = 100_000
+
+func benchFill(b *testing.B, s *site) {
+	store := s.open(b)
+	defer func() { must(b, store.Close()) }()
+	populate(b, store, s)
+	var read, fill, refill time.Duration
+	var peak uint64
+	for b.Loop() {
+		read += took(func() {
+			q := keyservice.UsableQuery{Limit: 2000}
+			for {
+				rows, err := store.Usable(b.Context(), q)
+				must(b, err)
+				if len(rows) < q.Limit {
+					return
+				}
+				q.After = keyservice.KeyRef{Outlet: rows[q.Limit-1].Outlet, Seckeyid: rows[q.Limit-1].Seckeyid}
+			}
+		})
+		segment := newSegment(b, 4*benchOutlets)
+		for _, d := range []*time.Duration{&fill, &refill} {
+			var p *place
+			*d += took(func() {
+				peak = max(peak, heapPeak(func() {
+					p = s.start(b, how{follows: true, segment: &segment})
+					p.filled(b)
+				}))
+			})
+			if used := p.publisher.Stats().Used; used != 2*benchOutlets {
+				b.Fatalf("%d keys stand there", used)
+			}
+			p.stop()
+		}
+	}
+	each := func(d time.Duration) float64 { return d.Seconds() / float64(b.N) }
+	b.ReportMetric(each(fill), "s/fill")
+	b.ReportMetric(each(refill), "s/refill")
+	b.ReportMetric(each(read), "s/read")
+	b.ReportMetric(float64(peak), "heap-B")
+	b.ReportMetric(4*benchOutlets*(256+96), "segment-B")
+	b.ReportMetric(0, "ns/op")
+}
+
+func took(do func()) time.Duration {
+	began := time.Now()
+	do()
+	return time.Since(began)
+}
+
+// heapPeak is the most that the heap had while do ran, beyond what it had before.
+func heapPeak(do func()) (peak uint64) {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	before := m.HeapInuse
+	ctx, stop := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for ctx.Err() == nil {
+			runtime.ReadMemStats(&m)
+			peak = max(peak, m.HeapInuse)
+			time.Sleep(20 * time.Millisecond)
+		}
+	})
+	do()
+	stop()
+	wg.Wait()
+	return peak - min(peak, before)
+}
+
+// populate has every outlet agree on two keys, of which the older is retired.
+func populate(b *testing.B, store keyservice.Store, s *site) {
+	b.Helper()
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	for round := range 2 {
+		var changes []*keyservice.Change
+		for i := range benchOutlets {
+			changes = append(changes, &keyservice.Change{Outlet: fmt.Sprintf("B-%06d", i), Decide: func(l *keyservice.Ledger) error {
+				return agree(l, s, fmt.Sprintf("B-%06d", i), round, now)
+			}})
+			if len(changes) == 500 || i == benchOutlets-1 {
+				must(b, store.Apply(b.Context(), changes))
+				for _, c := range changes {
+					must(b, c.Err)
+				}
+				changes = nil
+			}
+		}
+	}
+}
+
+func agree(l *keyservice.Ledger, s *site, id string, round int, now time.Time) error {
+	number := uint64(round + 1)
+	if round == 0 {
+		l.Outlet = &keyservice.Outlet{ID: id, Role: wire.RoleOutlet, EnrolledAt: now, LastEpoch: 1, LastNumber: number}
+		l.Writes.NewOutlet = l.Outlet
+	} else {
+		l.Outlet.LastNumber, l.Writes.SetOutlet = number, true
+		l.Writes.Moves = append(l.Writes.Moves, keyservice.Move{Seckeyid: 1, EndsAt: now.Add(time.Hour),
+			StateRow: keyservice.StateRow{State: wire.StateRetired, At: now, Reason: wire.ReasonSuperseded}})
+	}
+	var bytes [kex.HeldSize]byte
+	rand.Read(bytes[:])
+	held, err := kex.ParseHeld(bytes[:])
+	if err != nil {
+		return err
+	}
+	k := keyservice.LivingKey{Seckeyid: number, State: wire.StatePending, Created: now, Expires: now.Add(24 * time.Hour),
+		EndsAt: now.Add(time.Minute), FP: held.Key.Fingerprint()}
+	k.Sealed, err = s.ring.Seal(bytes[:], wire.NewE("hufu1 row key").Text(serverID).Text(id).Uint(number).
+		Uint(uint64(now.UnixMilli())).Uint(24*60*60).Sum())
+	if err != nil {
+		return err
+	}
+	l.Writes.NewKeys = []keyservice.LivingKey{k}
+	l.Writes.Moves = append(l.Writes.Moves, keyservice.Move{Seckeyid: number, EndsAt: k.Expires,
+		StateRow: keyservice.StateRow{State: wire.StateActive, At: now, By: id}})
+	return nil
+}
