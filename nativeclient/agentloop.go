@@ -33,9 +33,10 @@ func (a *agent) serve(ctx context.Context, s *client.Session) error {
 		}
 		switch {
 		case ctx.Err() != nil: // told by the client, with the connection's end
+		case next == stepWait: // an error is of the segment: the minder says it
 		case err != nil:
 			a.failed(next, err)
-		case next != stepWait:
+		default:
 			a.plan.done()
 		}
 		if next == stepWait {
@@ -78,9 +79,6 @@ func (a *agent) negotiate(ctx context.Context, s *client.Session) error {
 // failed is told of a step that did not succeed while the connection stayed.
 func (a *agent) failed(next step, err error) {
 	a.failure(err)
-	if next == stepWait {
-		return // the segment: the minder says it
-	}
 	wait := a.plan.failed(bootClock())
 	a.log.Warn(map[step]string{stepVerify: "not verified", stepNegotiate: "not negotiated"}[next],
 		"error", inEnglish(err), "retry", wait.Round(time.Millisecond))
@@ -91,6 +89,7 @@ func (a *agent) failure(err error) {
 	cause := causeOf(err)
 	a.report.failed(cause, err)
 	a.metrics.failures.WithLabelValues(cause).Inc()
+	a.nudge()
 }
 
 // sayAgain is how often the same cause of not being connected is logged.

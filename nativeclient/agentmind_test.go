@@ -1,16 +1,21 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"hufu/shared/client"
+	"hufu/shared/text"
 	"hufu/shared/wire"
 	"hufu/shm"
 )
@@ -143,5 +148,164 @@ func TestSeveralAddresses(t *testing.T) {
 	both := inEnglish(unreachable(errors.Join(errors.Join(refused), silent)))
 	if both != "ws://a: "+inEnglish(client.ErrRefused)+"; ws://b: "+inEnglish(client.ErrSilent) {
 		t.Error(both)
+	}
+}
+
+// idle is an agent without segment, connection or command, whose log is kept.
+func idle() (*agent, *bytes.Buffer) {
+	var b bytes.Buffer
+	return &agent{plan: planned(), log: slog.New(slog.NewTextHandler(&b, nil)),
+		wakeClient: make(chan struct{}, 1), wakeMinder: make(chan struct{}, 1)}, &b
+}
+
+// TestWarns: well before the end, again when half of what is left has passed,
+// and when it has come.
+func TestWarns(t *testing.T) {
+	a, log := idle()
+	const end = 24 * time.Hour
+	v := keyView{Freshness: fresh, Seckeyid: 3, NotAfter: end}
+	var warned []string
+	for now := time.Duration(0); now < end; now += 10 * time.Second {
+		if v.Freshness = fresh; end-now < 6*time.Hour {
+			v.Freshness = soon
+		}
+		a.warn(v, now)
+		a.minder.view = v
+		if log.Len() > 0 {
+			if !strings.Contains(log.String(), "level=WARN") || !strings.Contains(log.String(), "key=3") {
+				t.Errorf("%s", log)
+			}
+			warned = append(warned, (end - now).String())
+			log.Reset()
+		}
+	}
+	want := "5h59m50s 4h59m50s 3h59m50s 2h59m50s 1h59m50s 59m50s 29m50s 14m50s 7m20s 3m40s 1m50s 50s"
+	if got := strings.Join(warned, " "); got != want {
+		t.Errorf("%s\nwant %s", got, want)
+	}
+	v.Freshness = stale
+	for range 3 {
+		a.warn(v, end)
+		a.minder.view = v
+	}
+	if got := strings.Count(log.String(), "level=ERROR"); got != 1 || !strings.Contains(log.String(), "stale") {
+		t.Errorf("%s", log)
+	}
+	log.Reset()
+	v = keyView{Freshness: fresh, Seckeyid: 4}
+	a.warn(v, end)
+	if !strings.Contains(log.String(), "msg=fresh key=4") {
+		t.Errorf("%s", log)
+	}
+}
+
+// TestResumed: after a suspend, in which the boot clock went on and the
+// process's did not, the keys are verified at once.
+func TestResumed(t *testing.T) {
+	a, log := idle()
+	keys := []client.HeldKey{held(1, wire.StateActive, 0, 24*time.Hour)}
+	a.minder.started, a.minder.startedAt = time.Now(), bootClock()
+	a.resumed()
+	wantStep(t, a.plan, 0, keys, stepWait, 15*time.Minute)
+	a.minder.startedAt -= time.Hour
+	a.resumed()
+	wantStep(t, a.plan, 0, keys, stepVerify, 0)
+	if !strings.Contains(log.String(), "suspended=1h0m0s") {
+		t.Errorf("%s", log)
+	}
+	select {
+	case <-a.wakeClient:
+	default:
+		t.Error("the client was not woken")
+	}
+	a.plan.verified(0)
+	a.resumed()
+	wantStep(t, a.plan, 0, keys, stepWait, 15*time.Minute)
+}
+
+// TestProgress: a client's goroutine that hangs is found, and the watchdog is
+// then left to bite.
+func TestProgress(t *testing.T) {
+	r := newReport(t.TempDir(), "x", wire.Token{}, []string{"a", "b"}, "/x")
+	if !r.progress() {
+		t.Error("it hangs from the start")
+	}
+	r.moved = time.Now().Add(-3*stuckAfter + time.Second)
+	if !r.progress() {
+		t.Error("it is not given time for every address")
+	}
+	r.moved = time.Now().Add(-3 * stuckAfter)
+	if r.progress() {
+		t.Error("it hangs, and nobody notices")
+	}
+	r.alive()
+	if !r.progress() {
+		t.Error("it goes on, and nobody notices")
+	}
+}
+
+// TestStatusFile: it is written when there is something to tell, or as a sign of
+// life; readable by all, and nothing of it is left half written.
+func TestStatusFile(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	r := newReport(dir, "seg", wire.Token{ClientID: "B", ServerID: "HQ"}, []string{"ws://a"}, "/dev/shm/seg")
+	path := filepath.Join(dir, "agent-seg.json")
+	written := func(now time.Duration) bool {
+		t.Helper()
+		if err := r.write(now); err != nil {
+			t.Fatal(err)
+		}
+		_, err := os.Stat(path)
+		os.Remove(path)
+		return err == nil
+	}
+	for i, want := range []bool{true, false, false, true, false} { // at 0, 5, 10, 15, 20 s
+		if got := written(time.Duration(i) * heartbeat / 3); got != want {
+			t.Errorf("look %d: written %v", i, got)
+		}
+	}
+	r.failed(causeNetwork, client.ErrSilent)
+	r.failed(causeNetwork, client.ErrSilent)
+	if !written(25 * time.Second) {
+		t.Error("a change was not written")
+	}
+	r.succeeded(didVerify, 0)
+	if err := r.write(26 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := os.Stat(path); err != nil || st.Mode() != 0o644 {
+		t.Errorf("%v, %v", st, err)
+	}
+	if list, err := os.ReadDir(dir); err != nil || len(list) != 1 {
+		t.Errorf("%v, %v", list, err)
+	}
+	s, err := readState(dir, "", "seg")
+	if err != nil || s.PID != os.Getpid() || s.ClientID != "B" || s.Failure.Cause != causeNetwork || s.Failure.Count != 0 ||
+		s.Failure.in(text.Chinese) != describe(text.Chinese, client.ErrSilent) || s.Updated != 26*time.Second {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if err := r.end(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = readState(dir, "", "seg"); err != nil || s.PID != 0 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if s, err = readState(dir, "", "other"); err != nil || s != nil {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+func TestRunFolder(t *testing.T) {
+	for _, c := range []struct{ set, systemd, session, want string }{
+		{"/set", "/systemd", "/session", "/set"},
+		{"", "/systemd:/more", "/session", "/systemd"},
+		{"", "", "/session", "/session/hufu"},
+		{"", "", "", "/home"},
+	} {
+		t.Setenv("RUNTIME_DIRECTORY", c.systemd)
+		t.Setenv("XDG_RUNTIME_DIR", c.session)
+		if got := runFolder(c.set, "/home"); got != c.want {
+			t.Errorf("%+v: %s", c, got)
+		}
 	}
 }

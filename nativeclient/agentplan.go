@@ -20,8 +20,8 @@ const (
 
 // The plan's times.
 const (
-	retryBase = time.Second      // after a refusal or a failure of the segment: full jitter, doubled
-	retryCap  = time.Minute      // each time
+	retryBase = time.Second      // after a refusal or a failure of the segment: full jitter, doubled each time,
+	retryCap  = 30 * time.Second // and less than any grace, in which a key may hang between both ends
 	rivalBase = 30 * time.Second // before the second renegotiation that a rival causes, doubled each time
 	rivalCap  = 15 * time.Minute
 	rivalCalm = time.Hour // without a rival, and the next one is the first again
@@ -126,7 +126,7 @@ func (p *plan) failed(now time.Duration) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	wait := retryCap
-	if p.failures < 6 {
+	if p.failures < 5 {
 		wait = retryBase << p.failures
 	}
 	p.failures++

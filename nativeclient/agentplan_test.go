@@ -81,11 +81,11 @@ func TestPlanVerifies(t *testing.T) {
 }
 
 // TestPlanFails: nothing before the wait is over, then verification comes first;
-// the wait doubles up to a minute and starts again after a success.
+// the wait doubles up to half a minute and starts again after a success.
 func TestPlanFails(t *testing.T) {
 	p := planned()
 	now := time.Duration(0)
-	for i, want := range []time.Duration{500, 1000, 2000, 4000, 8000, 16000, 30000, 30000} {
+	for i, want := range []time.Duration{500, 1000, 2000, 4000, 8000, 15000, 15000} {
 		wait := p.failed(now)
 		if wait != want*time.Millisecond {
 			t.Errorf("failure %d: wait %v", i, wait)

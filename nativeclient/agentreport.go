@@ -242,7 +242,9 @@ func (r *report) end() error {
 }
 
 // writeWhole puts a file that everyone may read in the place of another: at
-// every moment one of both stands there.
+// every moment one of both stands there. There is one writer of each file, who
+// holds the segment, so that one name for the new file is enough, and what a
+// killed agent leaves of it is overwritten.
 func writeWhole(path string, v any) error {
 	content, err := json.MarshalIndent(v, "", "\t")
 	if err != nil {
@@ -252,11 +254,10 @@ func writeWhole(path string, v any) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, ".agent-*")
+	f, err := os.OpenFile(filepath.Join(dir, "."+filepath.Base(path)), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
 	_, err = f.Write(append(content, '\n'))
 	if err := errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
 		return err

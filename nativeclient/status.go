@@ -85,7 +85,7 @@ func (e *env) status(state *agentState) (*statusView, error) {
 	now := bootClock()
 	key, info, err := e.keyIn(v, now)
 	switch {
-	case errors.Is(err, shm.ErrAccess) && state != nil: // for its readers alone; the agent has looked
+	case (errors.Is(err, shm.ErrAccess) || errors.Is(err, shm.ErrOwner)) && state != nil: // not ours to read; the agent has
 		key = state.Key
 		if key.isCurrent() && key.NotAfter <= now {
 			key.Freshness = stale

@@ -8,13 +8,13 @@ var agentTexts = map[string]message{
 	},
 	"help_status": {
 		"Tell how this outlet stands, with or without a running agent. Exit codes: 0 fresh, 7 the key ends soon, 8 no current key, 9 no agent runs.",
-		"显示本网点的状态，代理是否运行均可。退出码：0 正常，7 密钥即将到期，8 没有当前密钥，9 代理未运行。",
+		"显示本网点的状态，代理程序是否运行均可。退出码：0 正常，7 密钥即将到期，8 没有当前密钥，9 代理程序未运行。",
 	},
 	"help_watch":  {"Show it again whenever it changes, until interrupted.", "有变化时重新显示，直到中断。"},
 	"help_server": {"The server's addresses, tried in order, in place of the token's. Several by commas.", "服务器地址，按顺序尝试，代替令牌中的地址，可用逗号并列。"},
 	"help_run": {
 		"Folder of the agent's status file. Default: $RUNTIME_DIRECTORY, else $XDG_RUNTIME_DIR/hufu, else that of the enrolment.",
-		"代理状态文件所在目录，默认为 $RUNTIME_DIRECTORY，其次 $XDG_RUNTIME_DIR/hufu，再次为登记目录。",
+		"代理程序状态文件所在目录，默认为 $RUNTIME_DIRECTORY，其次 $XDG_RUNTIME_DIR/hufu，再次为登记目录。",
 	},
 	"help_reverify":      {"How often every held key is verified again.", "多久重新校验一次所持的全部密钥。"},
 	"help_on_change":     {"Run this by /bin/sh when the current key changes or is gone; its number and fingerprint are in the environment, never the key.", "当前密钥更换或消失时由 /bin/sh 执行的命令；环境变量中有密钥号和指纹，绝无密钥本身。"},
@@ -34,7 +34,7 @@ var agentTexts = map[string]message{
 	"status_current":        {"key", "密钥"},
 	"status_key":            {"%d  %s  %s", "%d  %s  %s"},
 	"status_until":          {"until", "有效至"},
-	"status_agent":          {"agent", "代理"},
+	"status_agent":          {"agent", "代理程序"},
 	"status_agent_runs":     {"runs, process %d", "运行中，进程 %d"},
 	"status_agent_none":     {"does not run", "未运行"},
 	"status_renewal":        {"next renewal", "下次更新"},
@@ -47,9 +47,9 @@ var agentTexts = map[string]message{
 	"status_failure":        {"last failure", "最近失败"},
 	"status_warning":        {"warning", "警告"},
 
-	"status_none":     {"there is no key here yet; start the agent, or run: hufu negotiate", "本机尚无密钥；请启动代理，或运行 hufu negotiate"},
+	"status_none":     {"there is no key here yet; start the agent, or run: hufu negotiate", "本机尚无密钥；请启动代理程序，或运行 hufu negotiate"},
 	"status_stale":    {"no key is current here any more", "本机已没有当前密钥"},
-	"status_no_agent": {"no agent runs here that would renew the key", "本机没有运行中的代理来更新密钥"},
+	"status_no_agent": {"no agent runs here that would renew the key", "本机没有运行中的代理程序来更新密钥"},
 	"status_soon":     {"the current key ends soon and has no successor", "当前密钥即将到期，尚无后继密钥"},
 
 	"warn_on_change": {"the command on a change failed: %s", "密钥更换时执行的命令失败：%s"},
