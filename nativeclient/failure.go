@@ -43,6 +43,10 @@ func describe(lang text.Lang, err error) string {
 	var check *client.CheckError
 	var closed *client.CloseError
 	var request *url.Error
+	var doubt *doubtError
+	if errors.As(err, &doubt) {
+		return lang.T("admin_in_doubt", doubt.id, describe(lang, doubt.error))
+	}
 	if words := describeAddresses(lang, err); words != "" {
 		return words
 	}

@@ -43,6 +43,7 @@ type commands struct {
 	Show      showCmd      `cmd:"" help:"${help_show}"`
 	Agent     agentCmd     `cmd:"" help:"${help_agent}"`
 	Status    statusCmd    `cmd:"" help:"${help_status}"`
+	Admin     adminCmd     `cmd:"" help:"${help_admin}"`
 	Shm       struct {
 		Create  shmCreateCmd  `cmd:"" help:"${help_shm_create}"`
 		Info    shmInfoCmd    `cmd:"" help:"${help_shm_info}"`

@@ -66,7 +66,7 @@ func (c *viewCmd) pages(e *env, s *client.Session) error {
 	for _, s := range c.State {
 		f.States, f.Bounded = append(f.States, s.State), true
 	}
-	rows := e.Rows("col_outlet", "col_key", "col_state", "col_fp", "col_verified", "col_expires", "col_ended", "col_reason")
+	rows := e.historyRows()
 	for n, cursor := 0, uint64(0); ; {
 		limit := wire.MaxLimit
 		if c.Limit > 0 {
@@ -87,17 +87,23 @@ func (c *viewCmd) pages(e *env, s *client.Session) error {
 	}
 }
 
-func (e *env) addRow(rows *text.Rows, r *wire.Row) {
+func (e *env) historyRows() *text.Rows {
+	return e.Rows("col_outlet", "col_key", "col_state", "col_fp", "col_verified", "col_expires", "col_ended", "col_reason")
+}
+
+func viewRow(r *wire.Row) rowOut {
 	out := rowOut{Outlet: r.Outlet, Seckeyid: r.Seckeyid, State: r.State.String(), FP: r.FP.String(),
 		Negotiated: at(r.Negotiated), Verified: at(r.Verified), Retired: at(r.Retired), Expires: at(r.Expires),
 		Ended: at(r.Ended), By: r.By, Receipt: at(r.Receipt)}
-	reason := "-"
 	if r.State >= wire.StateRetired {
 		out.Reason = r.Reason.String()
-		reason = e.reason(r.Reason)
 	}
-	rows.Add(out, r.Outlet, strconv.FormatUint(r.Seckeyid, 10), e.T("state_"+r.State.String()), r.FP.String(),
-		shown(r.Verified), shown(r.Expires), shown(r.Ended), reason)
+	return out
+}
+
+func (e *env) addRow(rows *text.Rows, r *wire.Row) {
+	rows.Add(viewRow(r), r.Outlet, strconv.FormatUint(r.Seckeyid, 10), e.T("state_"+r.State.String()), r.FP.String(),
+		shown(r.Verified), shown(r.Expires), shown(r.Ended), e.reasonOf(r.State, r.Reason))
 }
 
 func (e *env) reason(r wire.Reason) string {

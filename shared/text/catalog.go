@@ -15,6 +15,7 @@ var parts = []map[string]message{
 	pageTexts,
 	consoleTexts,
 	presenceTexts,
+	adminTexts,
 	historyTexts,
 	eventTexts,
 	helpTexts,
