@@ -37,13 +37,17 @@ var allLags = []time.Duration{0, time.Second, 2500 * time.Millisecond, 4 * time.
 func TestNoWindow(t *testing.T) {
 	t.Parallel()
 	for name, d := range map[string]day{
-		"a day":      {lifetime: time.Hour, grace: time.Minute, length: 24 * time.Hour, lags: allLags, mishaps: mishaps, seed: 1},
-		"short keys": {lifetime: 5 * time.Minute, grace: time.Minute, length: time.Hour, lags: allLags, mishaps: mishaps, seed: 2},
+		"a day":              {lifetime: time.Hour, grace: time.Minute, length: 24 * time.Hour, lags: allLags, mishaps: mishaps, seed: 1},
+		"short keys":         {lifetime: 5 * time.Minute, grace: time.Minute, length: time.Hour, lags: allLags, mishaps: mishaps, seed: 2},
+		"outage upon outage": {lifetime: 30 * time.Minute, grace: time.Minute, length: 5 * time.Hour, lags: allLags, mishaps: outages, seed: 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := d.run(t)
-			t.Log(r)
+			t.Log(r.summary())
+			if len(r.windows) > 0 || name == "a day" {
+				t.Log(r)
+			}
 			if len(r.windows) > 0 {
 				t.Errorf("%d windows, the first: %s", len(r.windows), r.windows[0])
 			}
@@ -148,7 +152,7 @@ func (r *record) watch(d *day, c *dayCentre, o *dayOutlet) {
 }
 
 // tick seals at both ends and opens at the other.
-func (r *record) tick(o *dayOutlet, views []*view) {
+func (r *record) tick(o *dayOutlet, views []view) {
 	r.ticks++
 	n, key := o.sealing()
 	if n == 0 {
@@ -165,7 +169,7 @@ func (r *record) tick(o *dayOutlet, views []*view) {
 }
 
 // check seals with one end's key and opens with the other's.
-func (r *record) check(up bool, v *view, n uint64, sealing, opening *kex.Key) {
+func (r *record) check(up bool, v view, n uint64, sealing, opening *kex.Key) {
 	r.messages++
 	message := []byte("of this very moment")
 	if opening != nil {
@@ -174,7 +178,7 @@ func (r *record) check(up bool, v *view, n uint64, sealing, opening *kex.Key) {
 			return
 		}
 	}
-	r.windows = append(r.windows, window{time.Now(), up, n, v.name})
+	r.windows = append(r.windows, window{time.Now(), up, n, v.String()})
 }
 
 func opener(k *kex.Key) cipher.AEAD {
@@ -238,10 +242,22 @@ func (r *record) tell(c *dayCentre, o *dayOutlet) {
 	}
 }
 
+func (r *record) summary() string {
+	return fmt.Sprintf("%d ticks, %d messages sealed and opened, %d windows, %d ticks without a key, %d keys",
+		r.ticks, r.messages, len(r.windows), r.mute, len(r.rotations))
+}
+
+// String is the rotation log.
 func (r *record) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d ticks, %d messages sealed and opened, %d windows, %d ticks without a key, %d keys\n",
-		r.ticks, r.messages, len(r.windows), r.mute, len(r.rotations))
+	b.WriteString("the rotation log, times since the outlet was enrolled\n")
+	seen := map[string]int{}
+	for _, w := range r.windows {
+		if k := w.String()[8:]; seen[k] < 2 {
+			seen[k]++
+			fmt.Fprintln(&b, w)
+		}
+	}
 	for _, m := range r.struck {
 		fmt.Fprintf(&b, "%14v  %s\n", m.at.Sub(r.begin).Round(time.Millisecond), m.name)
 	}

@@ -7,18 +7,21 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"hufu/server/keyservice"
+	"hufu/server/publish"
 	"hufu/server/seal"
 	"hufu/server/session"
 	"hufu/server/store/sqlite"
 	"hufu/server/web"
 	"hufu/shared/kex"
 	"hufu/shared/wire"
+	"hufu/shm"
 )
 
 // dayCentre is the centre on a test's own time: the embedded store, the rules,
@@ -28,8 +31,8 @@ type dayCentre struct {
 	store keyservice.Store
 	ring  *seal.Ring
 	cfg   keyservice.Config
-	local *view   // the segment of the server's own process
-	views []*view // local, and those of publishers elsewhere
+	own   shm.Options // the segment of the server's process
+	views []view      // that segment, and those of publishers elsewhere
 
 	mu      sync.Mutex
 	network *pipes // nil: the server is away
@@ -42,24 +45,24 @@ type dayCentre struct {
 // dayOutlet's identifier.
 const dayID = "BRANCH-01"
 
-// newDayCentre starts a centre with one publisher elsewhere for each lag: what
-// it learns from the change table, it publishes so much later.
+// newDayCentre starts a centre with a publisher elsewhere, and with one for
+// each lag: what that learns from the change table, it publishes so much later.
 func newDayCentre(t *testing.T, cfg keyservice.Config, change func(keyservice.Store) keyservice.Store, lags []time.Duration) *dayCentre {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "hufu.db")
 	must(t, sqlite.Migrate(t.Context(), path))
 	store, err := sqlite.Open(t.Context(), path)
 	must(t, err)
-	c := &dayCentre{t: t, store: change(&quiet{Store: store, woken: make(chan struct{}), empty: map[string]emptiness{}}), cfg: cfg, local: &view{name: "the server's own"}}
+	c := &dayCentre{t: t, cfg: cfg}
+	c.store = change(&quiet{Store: store, woken: make(chan struct{}), empty: map[string]emptiness{}})
 	c.ring, err = seal.Create(filepath.Join(t.TempDir(), "ring.json"), "centre")
 	must(t, err)
 	c.cfg.ServerID, c.cfg.URL, c.cfg.Log = "centre", "http://centre", slog.New(slog.DiscardHandler)
-	c.views = []*view{c.local}
-	for _, lag := range lags {
-		c.views = append(c.views, &view{name: fmt.Sprintf("one elsewhere, %v late", lag), lag: lag})
-	}
-	stop := c.follow(c.views[1:])
+	c.own = daySegment(t)
+	elsewhere := daySegment(t)
+	stop := c.follow(elsewhere, lags)
 	c.start()
+	c.views = append([]view{c.reader("the server's own", c.own), c.reader("one elsewhere", elsewhere)}, c.views...)
 	c.close = func() {
 		c.outages.Wait()
 		c.stop()
@@ -88,22 +91,24 @@ func (c *dayCentre) start() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	cfg := c.cfg
-	var rules *keyservice.Service
+	var own *publish.Publisher
 	cfg.Publish = func(ctx context.Context, outlet string) error {
 		if c.isKilled() {
 			return errors.New("killed")
 		}
-		return c.local.sample(ctx, rules, outlet)
+		return own.Publish(ctx, outlet)
 	}
 	rules, err := keyservice.New(cfg, c.store, c.ring)
 	must(c.t, err)
-	must(c.t, c.local.sample(c.t.Context(), rules, dayID)) // rebuilt
+	own, err = publish.Open(context.Background(), rules, c.own, cfg.Log)
+	must(c.t, err)
 	sessions := session.New(rules, session.Limits{}, cfg.Log)
 	server := &http.Server{Handler: web.New(web.Config{Log: cfg.Log}, rules, sessions)}
 	network := newPipes()
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { rules.Run(ctx) })
+	running.Go(func() { own.Run(ctx) })
 	running.Go(func() { server.Serve(network) })
 	c.network = network
 	c.halt = func() {
@@ -177,21 +182,29 @@ func (c *dayCentre) isKilled() bool {
 }
 
 // follow is the publishers elsewhere: a process that only reads.
-func (c *dayCentre) follow(views []*view) (stop func()) {
+func (c *dayCentre) follow(segment shm.Options, lags []time.Duration) (stop func()) {
 	rules, err := keyservice.New(c.cfg, c.store, c.ring)
 	must(c.t, err)
+	publisher, err := publish.Open(context.Background(), rules, segment, c.cfg.Log)
+	must(c.t, err)
+	var late []*lateView
+	for _, lag := range lags {
+		v := &lateView{lag: lag}
+		late, c.views = append(late, v), append(c.views, v)
+	}
 	dirty := make(chan string, 1024)
-	cancelListen := rules.ListenAll(func(r keyservice.ChangeRow) { dirty <- r.Outlet })
+	stopListening := rules.ListenAll(func(r keyservice.ChangeRow) { dirty <- r.Outlet })
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { rules.RunFollower(ctx) })
+	running.Go(func() { publisher.Run(ctx) })
 	running.Go(func() {
 		for {
 			select {
 			case <-ctx.Done():
 				return
 			case outlet := <-dirty:
-				for _, v := range views {
+				for _, v := range late {
 					if err := v.sample(ctx, rules, outlet); err != nil && ctx.Err() == nil {
 						c.t.Error(err)
 					}
@@ -200,7 +213,7 @@ func (c *dayCentre) follow(views []*view) (stop func()) {
 		}
 	})
 	return func() {
-		cancelListen()
+		stopListening()
 		cancel()
 		running.Wait()
 	}
@@ -217,16 +230,65 @@ func (c *dayCentre) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	return network.dial(ctx)
 }
 
-// view is what applications at the centre see of the one outlet's keys, a
-// fixed time after it was so.
-type view struct {
-	name string
-	lag  time.Duration
+// view is what applications at the centre see of the outlet's keys.
+type view interface {
+	fmt.Stringer
+	key(seckeyid uint64) *kex.Key           // nil: none that opens
+	current() (seckeyid uint64, k *kex.Key) // 0: none to seal with
+}
+
+// segmentView is a segment, as a publisher keeps it.
+type segmentView struct {
+	name   string
+	reader *shm.Reader
+}
+
+func daySegment(t *testing.T) shm.Options {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", prefix+"day-")
+	must(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return shm.Options{Dir: dir, Name: "centre", Capacity: 64}
+}
+
+func (c *dayCentre) reader(name string, o shm.Options) *segmentView {
+	c.t.Helper()
+	r, err := shm.OpenReader(o)
+	must(c.t, err)
+	c.t.Cleanup(func() { r.Close() })
+	return &segmentView{name, r}
+}
+
+func (v *segmentView) String() string { return v.name }
+
+func (v *segmentView) key(seckeyid uint64) *kex.Key {
+	e, err := v.reader.Key(dayID, seckeyid)
+	if err != nil {
+		return nil
+	}
+	k := kex.NewKey((*[shm.KeySize]byte)(&e.Key))
+	return &k
+}
+
+func (v *segmentView) current() (uint64, *kex.Key) {
+	e, err := v.reader.Current(dayID)
+	if err != nil {
+		return 0, nil
+	}
+	k := kex.NewKey((*[shm.KeySize]byte)(&e.Key))
+	return e.SeckeyID, &k
+}
+
+// lateView is what the store had some time ago.
+type lateView struct {
+	lag time.Duration
 
 	mu      sync.Mutex
 	coming  []sample
 	showing []keyservice.UsableKey
 }
+
+func (v *lateView) String() string { return fmt.Sprintf("one elsewhere, %v late", v.lag) }
 
 type sample struct {
 	at   time.Time
@@ -234,7 +296,7 @@ type sample struct {
 }
 
 // sample publishes what the store has now when the lag is over.
-func (v *view) sample(ctx context.Context, rules *keyservice.Service, outlet string) error {
+func (v *lateView) sample(ctx context.Context, rules *keyservice.Service, outlet string) error {
 	page, _, err := rules.UsablePage(ctx, keyservice.UsableQuery{Outlets: []string{outlet}})
 	if err != nil {
 		return err
@@ -251,7 +313,7 @@ func (v *view) sample(ctx context.Context, rules *keyservice.Service, outlet str
 }
 
 // keys are those that have been published and have not ended.
-func (v *view) keys() (usable []keyservice.UsableKey) {
+func (v *lateView) keys() (usable []keyservice.UsableKey) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	now := time.Now()
@@ -267,7 +329,7 @@ func (v *view) keys() (usable []keyservice.UsableKey) {
 }
 
 // key is the one of that number.
-func (v *view) key(seckeyid uint64) *kex.Key {
+func (v *lateView) key(seckeyid uint64) *kex.Key {
 	for _, k := range v.keys() {
 		if k.Seckeyid == seckeyid {
 			return &k.Key
@@ -277,7 +339,7 @@ func (v *view) key(seckeyid uint64) *kex.Key {
 }
 
 // current is the one to seal with; 0: none.
-func (v *view) current() (uint64, *kex.Key) {
+func (v *lateView) current() (uint64, *kex.Key) {
 	for _, k := range v.keys() {
 		if k.State == wire.StateActive {
 			return k.Seckeyid, &k.Key

@@ -14,14 +14,16 @@ import (
 type weather struct {
 	outlet *dayOutlet
 
-	mu      sync.Mutex
-	chance  *rand.Rand
-	mishaps []mishap // nil: fair
-	deck    []mishap // those that are still to come before all come again
-	sent    map[wire.Cmd]func()
-	came    map[wire.Cmd]func() (lost bool)
-	struck  time.Time
-	log     []struck
+	mu       sync.Mutex
+	chance   *rand.Rand
+	mishaps  []mishap // nil: fair
+	deck     []mishap // those that are still to come before all come again
+	sent     map[wire.Cmd]func()
+	came     map[wire.Cmd]func() (lost bool)
+	hole     time.Time // until which everything that comes in vanishes
+	swallows bool      // one message more, whatever the time
+	struck   time.Time
+	log      []struck
 }
 
 // mishap is one thing that happens once, at or soon after a renewal.
@@ -53,6 +55,8 @@ var mishaps = []mishap{
 			return w.lose()
 		}
 	}},
+	{"verify's reply swallowed", func(w *weather) { w.came[wire.CmdVerify] = w.swallow(0) }},
+	{"verify's reply swallowed, and all else for 30 s", func(w *weather) { w.came[wire.CmdVerify] = w.swallow(30 * time.Second) }},
 	{"verify's reply 13 s late", func(w *weather) { w.came[wire.CmdVerify] = late(13 * time.Second) }},
 	{"server killed between commit and reply", func(w *weather) { w.outlet.centre.kill() }},
 	{"push 12 s late", func(w *weather) { w.came[wire.CmdPush] = late(12 * time.Second) }},
@@ -72,12 +76,44 @@ var mishaps = []mishap{
 	{"server away over the renewal", func(w *weather) { w.outlet.centre.away(w.outlet.centre.cfg.Lifetime / 12) }},
 }
 
+// outages are those after which the client has waited long between its
+// attempts, and those after which it must not.
+var outages = []mishap{
+	{"server away over the renewal", func(w *weather) { w.outlet.centre.away(2 * time.Minute) }},
+	{"verify's reply lost, and the server away 15 s", func(w *weather) {
+		w.came[wire.CmdVerify] = func() bool {
+			w.outlet.centre.away(15 * time.Second)
+			return true
+		}
+	}},
+}
+
 // late has a message wait on its way, and all that come behind it.
 func late(d time.Duration) func() bool {
 	return func() bool {
 		time.Sleep(d)
 		return false
 	}
+}
+
+// swallow has a message vanish, and all that come in for a while, though
+// connections go on.
+func (w *weather) swallow(d time.Duration) func() bool {
+	return func() bool {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.hole, w.swallows = time.Now().Add(d), true
+		return true
+	}
+}
+
+// isSwallowed reports whether what comes in now vanishes.
+func (w *weather) isSwallowed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	once := w.swallows
+	w.swallows = false
+	return once || time.Now().Before(w.hole)
 }
 
 func (w *weather) lose() bool {
@@ -161,13 +197,22 @@ func (e *exposed) Write(ctx context.Context, frame []byte) error {
 }
 
 func (e *exposed) Read(ctx context.Context) ([]byte, error) {
-	frame, err := e.Transport.Read(ctx)
-	if err != nil {
-		return nil, err
+	for {
+		frame, err := e.Transport.Read(ctx)
+		if err != nil {
+			return nil, err
+		}
+		time.Sleep(e.w.latency())
+		lost := false
+		if m, err := wire.DecodeServer(frame); err == nil {
+			lost = e.w.coming(m.Cmd())
+		}
+		switch {
+		case e.w.isSwallowed():
+		case lost:
+			return nil, &client.CloseError{Code: 1006}
+		default:
+			return frame, nil
+		}
 	}
-	time.Sleep(e.w.latency())
-	if m, err := wire.DecodeServer(frame); err == nil && e.w.coming(m.Cmd()) {
-		return nil, &client.CloseError{Code: 1006}
-	}
-	return frame, nil
 }
