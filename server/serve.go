@@ -30,6 +30,7 @@ type serveSettings struct {
 	Listen        string        `help:"${help_listen}" default:"127.0.0.1:8470" env:"HUFU_LISTEN" placeholder:"ADDRESS"`
 	BasePath      string        `help:"${help_base_path}" env:"HUFU_BASE_PATH" placeholder:"/PATH"`
 	ConsoleListen string        `help:"${help_console_listen}" env:"HUFU_CONSOLE_LISTEN" placeholder:"ADDRESS"`
+	MetricsListen string        `help:"${help_metrics_listen}" env:"HUFU_METRICS_LISTEN" placeholder:"ADDRESS"`
 	NoConsole     bool          `help:"${help_no_console}" env:"HUFU_NO_CONSOLE"`
 	TrustedProxy  []string      `help:"${help_trusted_proxy}" env:"HUFU_TRUSTED_PROXY" placeholder:"CIDR"`
 	Lifetime      time.Duration `help:"${help_lifetime}" default:"24h" env:"HUFU_LIFETIME"`
@@ -67,7 +68,8 @@ func (c *serveCmd) Run(e *env) error {
 		return err
 	}
 	defer unlock()
-	cfg := keyservice.Config{Lifetime: c.Lifetime, Grace: c.Grace, Idle: c.Idle, Log: log, Place: c.place(e)}
+	metrics := web.NewMetrics()
+	cfg := keyservice.Config{Lifetime: c.Lifetime, Grace: c.Grace, Idle: c.Idle, Log: log, Place: c.place(e), Meter: metrics}
 	var segment *publish.Publisher
 	if c.Shm != "" {
 		cfg.Publish = func(ctx context.Context, outlet string) error { return segment.Publish(ctx, outlet) }
@@ -82,7 +84,8 @@ func (c *serveCmd) Run(e *env) error {
 		}
 	}
 	sessions := session.New(in.service, session.Limits{PerClient: c.MaxPerClient, NegotiateRate: c.MaxRate, NegotiateBurst: c.MaxBurst}, log)
-	doors, err := c.doors(web.Config{BasePath: c.BasePath, Trusted: trusted, Log: log}, in.service, sessions)
+	metrics.Attach(in.service, sessions)
+	doors, err := c.doors(metrics, web.Config{BasePath: c.BasePath, Trusted: trusted, Log: log}, in.service, sessions)
 	if err != nil {
 		if segment != nil {
 			err = errors.Join(err, segment.Close())
@@ -117,22 +120,26 @@ type door struct {
 	listener net.Listener
 }
 
-// doors opens the public listener first, then the console's if it is to be apart.
-func (c *serveCmd) doors(cfg web.Config, service *keyservice.Service, sessions *session.Server) (doors []door, err error) {
+// doors opens the public listener first, then the console's if it is to be
+// apart, and that of the metrics if there is to be one.
+func (c *serveCmd) doors(metrics *web.Metrics, cfg web.Config, service *keyservice.Service, sessions *session.Server) (doors []door, err error) {
 	console := c.console(cfg.Log)
-	open := func(flag, address string, console *web.Console) {
+	listen := func(flag, address string, handler http.Handler) net.Listener {
 		listener, failed := net.Listen("tcp", address)
 		if failed != nil {
 			err = errors.Join(err, text.Errorf("err_setting", flag, failed))
-			return
+			return nil
 		}
-		cfg.Console = console
 		doors = append(doors, door{&http.Server{
-			Handler:           web.New(cfg, service, sessions),
+			Handler:           handler,
 			ReadHeaderTimeout: headerWithin, IdleTimeout: idleWithin, MaxHeaderBytes: maxHeader,
 			ErrorLog: slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
 		}, listener})
-		if console != nil {
+		return listener
+	}
+	open := func(flag, address string, console *web.Console) {
+		cfg.Console = console
+		if listener := listen(flag, address, web.New(cfg, service, sessions)); listener != nil && console != nil {
 			cfg.Log.Info("console", "url", "http://"+listener.Addr().String()+strings.TrimSuffix(cfg.BasePath, "/")+"/")
 		}
 	}
@@ -141,6 +148,11 @@ func (c *serveCmd) doors(cfg web.Config, service *keyservice.Service, sessions *
 	} else {
 		open("--listen", c.Listen, nil)
 		open("--console-listen", c.ConsoleListen, console)
+	}
+	if c.MetricsListen != "" {
+		if listener := listen("--metrics-listen", c.MetricsListen, metrics.Handler()); listener != nil {
+			cfg.Log.Info("metrics", "url", "http://"+listener.Addr().String()+"/metrics")
+		}
 	}
 	if err != nil {
 		for _, d := range doors {

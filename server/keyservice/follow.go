@@ -22,6 +22,7 @@ func (s *Service) follow(ctx context.Context) {
 	for {
 		if err := f.step(ctx); err != nil && ctx.Err() == nil {
 			s.cfg.Log.Warn("changes cannot be read; trying again", "error", err)
+			s.cfg.Meter.StoreFailed()
 			rest(ctx, time.Second)
 		}
 		select {
@@ -85,12 +86,15 @@ func (f *follower) step(ctx context.Context) error {
 		for _, row := range rows {
 			if !f.told[row.N] {
 				f.service.hub.tell(row)
+				f.service.cfg.Meter.Told(row, max(0, f.service.cfg.Now().Sub(row.At)))
 			}
 			beyond[row.N] = true
 		}
 		more := safe != f.at && len(rows) >= followPage
 		f.at, f.told = safe, beyond
 		if !more {
+			now := time.Now()
+			f.service.readAt.Store(&now)
 			return nil
 		}
 	}

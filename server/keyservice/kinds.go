@@ -35,6 +35,9 @@ var kinds = []Kind{KindEnrolled, KindNewSecret, KindCut, KindOpened, KindSecretG
 // ParseKind finds a kind by its name.
 func ParseKind(name string) (Kind, bool) { return Kind(name), slices.Contains(kinds, Kind(name)) }
 
+// Kinds lists the kinds.
+func Kinds() []Kind { return slices.Clone(kinds) }
+
 // KindNames lists the kinds for a person.
 func KindNames() string {
 	names := make([]string, len(kinds))

@@ -60,6 +60,7 @@ type presence struct {
 	self  Process
 	now   func() time.Time
 	log   *slog.Logger
+	meter Meter
 
 	mu    sync.Mutex
 	here  map[string]int       // connections by client
@@ -75,7 +76,7 @@ func newPresence(cfg *Config, store Store) (*presence, error) {
 		return nil, err
 	}
 	return &presence{
-		store: store, self: Process{ID: hex.EncodeToString(id), Place: cfg.Place, Begins: true}, log: cfg.Log,
+		store: store, self: Process{ID: hex.EncodeToString(id), Place: cfg.Place, Begins: true}, log: cfg.Log, meter: cfg.Meter,
 		now:  func() time.Time { return cfg.Now().UTC().Truncate(time.Millisecond) },
 		here: make(map[string]int), dirty: make(map[string]time.Time),
 	}, nil
@@ -242,6 +243,9 @@ func (p *presence) waiting() int {
 
 // failed says once that the store does not take it.
 func (p *presence) failed(ctx context.Context, err error) bool {
+	if err != nil {
+		p.meter.StoreFailed()
+	}
 	if err != nil && !p.failing && ctx.Err() == nil {
 		p.log.Warn("who is connected cannot be written; trying again", "error", err)
 		p.failing = true

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"hufu/shared/kex"
@@ -36,6 +37,7 @@ type Config struct {
 	Now    func() time.Time
 	Random io.Reader
 	Log    *slog.Logger
+	Meter  Meter // nil: nothing is counted
 }
 
 // Sealer seals secrets and keys at rest, bound to associated data.
@@ -73,7 +75,8 @@ type Service struct {
 
 	tallies  tallies
 	presence *presence
-	kick     chan struct{} // wakes the follower
+	readAt   atomic.Pointer[time.Time] // when the change table was last read to its end
+	kick     chan struct{}             // wakes the follower
 
 	following chan struct{} // closed once the follower knows from where it tells
 }
@@ -83,7 +86,7 @@ func New(cfg Config, store Store, sealer Sealer) (*Service, error) {
 	cfg.setDefaults()
 	s := &Service{
 		cfg: cfg, store: store, sealer: sealer,
-		writer: newWriter(store),
+		writer: newWriter(store, cfg.Meter),
 		feed:   newFeed(store),
 		gate:   newGate(runtime.GOMAXPROCS(0), gateQueue),
 		kick:   make(chan struct{}, 1), following: make(chan struct{}),
@@ -114,6 +117,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Meter == nil {
+		c.Meter = unmetered{}
 	}
 }
 
@@ -194,6 +200,7 @@ func (s *Service) change(ctx context.Context, outlet string, seckeyid uint64, de
 // storeError turns a failure of the store into what a peer may know of it.
 func (s *Service) storeError(outlet string, err error) error {
 	s.cfg.Log.Error("store failed", "outlet", outlet, "error", err)
+	s.cfg.Meter.StoreFailed()
 	switch {
 	case errors.Is(err, ErrInDoubt): // whatever made it so
 	case errors.Is(err, ErrBusy), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

@@ -11,6 +11,7 @@ import (
 // each only after its commit (group commit).
 type writer struct {
 	store   Store
+	meter   Meter
 	jobs    chan *job
 	stopped chan struct{}
 }
@@ -25,8 +26,8 @@ const (
 	commitTimeout = 10 * time.Second
 )
 
-func newWriter(store Store) *writer {
-	return &writer{store: store, jobs: make(chan *job, maxBatch), stopped: make(chan struct{})}
+func newWriter(store Store, meter Meter) *writer {
+	return &writer{store: store, meter: meter, jobs: make(chan *job, maxBatch), stopped: make(chan struct{})}
 }
 
 // commit waits until the change is committed or refused. Once the change is
@@ -116,7 +117,9 @@ func (w *writer) apply(ctx context.Context, batch []*job) {
 	for i, j := range batch {
 		changes[i] = j.change
 	}
+	began := time.Now()
 	err := w.store.Apply(ctx, changes)
+	w.meter.Committed(len(changes), time.Since(began), err)
 	for _, j := range batch {
 		j.done <- err
 	}

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,6 +54,15 @@ type faulty struct {
 	delay  time.Duration // of Outlet
 	before func()        // before Apply
 	read   func()        // once Outlet has read, before it answers
+
+	presence atomic.Bool // who is connected is written: not where a test counts what else is
+}
+
+func (f *faulty) Tell(ctx context.Context, process string, seen []keyservice.Sight) (known bool, err error) {
+	if !f.presence.Load() {
+		return true, nil
+	}
+	return f.Store.Tell(ctx, process, seen)
 }
 
 func (f *faulty) set(err error, delay time.Duration, before func()) {

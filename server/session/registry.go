@@ -125,6 +125,12 @@ func (w *waiting) leave(address string) {
 	}
 }
 
+func (w *waiting) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.all
+}
+
 // rates bounds the negotiations of every client. It forgets those who have
 // their whole burst again.
 type rates struct {

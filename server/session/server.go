@@ -126,6 +126,9 @@ func (s *Server) Serve(conn *websocket.Conn, socket io.Closer, address string, r
 // Open tells how many sessions are open.
 func (s *Server) Open() int { return s.registry.open() }
 
+// Waiting tells how many connections are not yet open.
+func (s *Server) Waiting() int { return s.waiting.count() }
+
 // Shutdown lets what is in flight finish, closes every session with 1012 and
 // waits for their goroutines. When ctx ends before, it cuts them off.
 func (s *Server) Shutdown(ctx context.Context) {

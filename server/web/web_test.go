@@ -27,6 +27,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+var quiet = slog.New(slog.DiscardHandler)
+
 // faulty is the real store; a test may break its Probe.
 type faulty struct {
 	keyservice.Store

@@ -31,4 +31,9 @@ var presenceTexts = map[string]message{
 		"%s: the outlet has not confirmed that it wiped its copies",
 		"%s：网点尚未确认清除其副本",
 	},
+
+	"help_metrics_listen": {
+		"Address of a listener of its own for Prometheus metrics, at /metrics. Default: none. Whoever reaches it can read them.",
+		"Prometheus 指标的独立监听地址，路径为 /metrics。默认不开放；能访问该地址的人即可读取指标。",
+	},
 }
