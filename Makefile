@@ -5,7 +5,7 @@ STORE ?= sqlite
 BUILD = go build -trimpath -buildvcs=auto
 CROSS = CGO_ENABLED=0 $(BUILD)
 
-## run      build all and start the server on the embedded store, with a first outlet
+## run      build all and start the server on the embedded store, with an operator and a few outlets
 run: build
 	@HUFU_CONFIG=/dev/null integration/run.sh
 
