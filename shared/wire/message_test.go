@@ -29,6 +29,9 @@ func TestGolden(t *testing.T) {
 	for _, d := range documents() {
 		line(d.name, d.encode(t))
 	}
+	for _, d := range adminDocs() {
+		line(d.name, d.encode(t))
+	}
 	token, err := sampleToken().Encode()
 	if err != nil {
 		t.Fatal(err)
