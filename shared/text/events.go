@@ -24,5 +24,8 @@ var eventTexts = map[string]message{
 	"console_events_end":     {"This is where the record begins.", "记录从这里开始。"},
 	"console_events_none":    {"No event fits this selection.", "没有符合条件的事件。"},
 	"console_events_empty":   {"Nothing has happened yet.", "尚无事件。"},
-	"console_events_anew":    {"More had happened meanwhile than fits: the list begins anew with the newest. Nothing is lost; earlier ones follow below.", "其间事件过多，列表已从最新处重新开始；没有丢失，更早的可在下方继续查看。"},
+	"console_events_anew": {
+		"At %s more had happened than was shown here: the list begins anew with the newest. Nothing is lost, the earlier ones follow below.",
+		"%s 时未显示的事件过多，列表已从最新处重新开始；没有丢失，更早的可在下方继续查看。",
+	},
 }

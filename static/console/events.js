@@ -93,7 +93,7 @@ function live() {
   const { paused, held, anew } = watching;
   const state = !isOpen() ? 'offline' : paused ? 'paused' : 'live';
   return html`<div class="live" data-test="live" data-state=${state}>
-    <p role="status"><span class="pulse" aria-hidden="true"></span>${t(`console_live_${state}`)} ${anew ? t(anew) : nothing}</p>
+    <p role="status"><span class="pulse" aria-hidden="true"></span>${t(`console_live_${state}`)} ${anew ? t('console_events_anew', clock(anew)) : nothing}</p>
     <button type="button" class="small" data-test="pause" @click=${paused ? goOn : pause}>${paused
       ? (held ? t('console_go_on_held', number(held)) : t('console_go_on')) : t('console_pause')}</button></div>`;
 }

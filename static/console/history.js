@@ -158,8 +158,9 @@ export const historyPage = {
   title: () => t('console_history'),
   mount: ({ query }) => void show(query),
   update({ query }) {
+    const { before } = record.asked;
     show(query);
-    if (query.has('before')) scrollTo(0, 0);
+    if (record.asked.before !== before) scrollTo(0, 0);
   },
   unmount() {
     forgetRecord();

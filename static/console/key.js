@@ -21,6 +21,8 @@ const settles = 100; // ms for more changes of the same moment
 
 const key = {
   outlet: '',
+  /** As the address has it. */
+  number: '',
   seckeyid: 0,
   /** @type {Row | null} */
   row: null,
@@ -55,14 +57,15 @@ async function read() {
 function forget() {
   clearTimeout(due);
   asking.stop();
-  Object.assign(key, { outlet: '', seckeyid: 0, row: null, steps: [], receipts: [], failure: null });
+  Object.assign(key, { outlet: '', number: '', seckeyid: 0, row: null, steps: [], receipts: [], failure: null });
 }
 
 /** @param {Route} route */
 function take({ args }) {
-  forget();
   const [outlet = '', number = ''] = args;
-  Object.assign(key, { outlet, seckeyid: /^[1-9]\d{0,15}$/.test(number) ? Number(number) : 0 });
+  if (outlet === key.outlet && number === key.number) return;
+  forget();
+  Object.assign(key, { outlet, number, seckeyid: /^[1-9]\d{0,15}$/.test(number) ? Number(number) : 0 });
   read();
 }
 

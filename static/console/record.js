@@ -44,6 +44,8 @@ export const record = {
 /** Where a page began whose end led to this one, by this one's beginning. @type {Map<number, number>} */
 const trail = new Map();
 const asking = questions();
+/** @type {string | null} the query that is shown */
+let shown = null;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let due;
 
@@ -64,11 +66,13 @@ export function filter() {
   return { ...(outlet && { outlet }), ...(from && { from: bound(from, 'from') }), ...(to && { to: bound(to, 'to') }), ...(states.length && { states }) };
 }
 
-/** Shows what an address asks for. @param {URLSearchParams} query */
-export function show(query) {
+/** Shows what an address asks for, unless it is shown. @param {URLSearchParams} query */
+export async function show(query) {
+  if (shown === String(query)) return;
+  shown = String(query);
   record.asked = askedBy(query);
   Object.assign(record, { known: false, newer: 0, failure: null });
-  return read(record.asked.before);
+  await read(record.asked.before);
 }
 
 /** The page before this one, if it was come from; undefined: it is not known. */
@@ -131,6 +135,7 @@ export function changed({ kind, at, outlet, seckeyid }) {
 
 /** Forgets it all. */
 export function forgetRecord() {
+  shown = null;
   clearTimeout(due);
   asking.stop();
   trail.clear();

@@ -47,14 +47,16 @@ export const watching = {
   paused: false,
   /** How many are kept back; mostHeld: that many or more. */
   held: 0,
-  /** The list begins anew, since more had come meanwhile than it could read: a text's key, or empty. */
-  anew: '',
+  /** When the list began anew, since more had come meanwhile than it could read; 0: it has not. */
+  anew: 0,
   /** @type {(() => string) | null} */
   failure: null,
 };
 
 /** @type {Change[]} */
 let coming = [];
+/** @type {string | null} the query that is shown */
+let shown = null;
 /** Something is to be read when the pause ends. */
 let owed = false;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -99,9 +101,11 @@ async function read(how) {
   redraw();
 }
 
-/** Shows what an address asks for. @param {URLSearchParams} query */
+/** Shows what an address asks for, unless it is shown. @param {URLSearchParams} query */
 export function show(query) {
+  if (shown === String(query)) return;
   forgetEvents();
+  shown = String(query);
   watching.asked = askedBy(query);
   watching.asked.outlet && !isIdentifier(watching.asked.outlet) ? refuse() : read((feed) => feed.begin(page));
 }
@@ -120,7 +124,7 @@ export async function catchUp() {
   owed = false;
   await read(async (feed) => {
     if (!watching.known) return feed.begin(page);
-    watching.anew = (await feed.catchUp(page)) ? '' : 'console_events_anew';
+    if (!(await feed.catchUp(page))) watching.anew = now();
   });
 }
 
@@ -173,6 +177,7 @@ export function forgetEvents() {
   due = undefined;
   coming = [];
   owed = false;
+  shown = null;
   asking.stop();
-  Object.assign(watching, { asked: { ...nothingAsked }, feed: new Feed(), known: false, loading: false, paused: false, held: 0, anew: '', failure: null });
+  Object.assign(watching, { asked: { ...nothingAsked }, feed: new Feed(), known: false, loading: false, paused: false, held: 0, anew: 0, failure: null });
 }
