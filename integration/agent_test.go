@@ -38,6 +38,7 @@ func TestAgent(t *testing.T) {
 		"one per segment":       agentRefused,
 		"token elsewhere":       agentElsewhere,
 		"receipts":              agentReceipts,
+		"new token":             agentTakesToken,
 		"server away, then not": agentOutlives,
 		"watched":               agentWatched,
 	} {
@@ -370,11 +371,12 @@ func agentRefused(o *outlet) {
 	a := o.agent()
 	o.becomes("1 active current")
 	pid := strconv.Itoa(a.cmd.Process.Pid)
-	for _, command := range []string{"agent", "negotiate"} {
-		if r := o.hufu(command); r.code != 6 || !strings.Contains(r.err, "another writer has the segment open") || !strings.Contains(r.err, "process "+pid) {
+	for _, command := range []string{"agent", "negotiate", "unenrol", "shm destroy"} {
+		command := strings.Fields(command)
+		if r := o.hufu(command...); r.code != 6 || !strings.Contains(r.err, "another writer has the segment open") || !strings.Contains(r.err, "process "+pid) {
 			o.t.Errorf("%s: %d: %s", command, r.code, r.err)
 		}
-		if r := o.hufu(command, "--lang", "zh"); !strings.Contains(r.err, "进程 "+pid) {
+		if r := o.hufu(append(command, "--lang", "zh")...); !strings.Contains(r.err, "进程 "+pid) {
 			o.t.Errorf("%s: %s", command, r.err)
 		}
 	}
@@ -414,6 +416,27 @@ func agentElsewhere(o *outlet) {
 	time.Sleep(8 * time.Second) // in which a fight would take sixteen negotiations and more
 	if got := strings.Split(o.history(), ", "); len(got) > 5 {
 		t.Errorf("they fight: %s", got)
+	}
+}
+
+// agentTakesToken: hufu enrol stores a newer token while the agent runs, which
+// goes on with it when the old one is refused.
+func agentTakesToken(o *outlet) {
+	a := o.agent()
+	o.becomes("1 active current")
+	token := filepath.Join(o.home, "new")
+	if r := o.admin(o.t, "outlet", "new-secret", o.id, "--token-file", token); r.code != 0 {
+		o.t.Fatal(r.err)
+	}
+	mark := a.log.mark()
+	o.must("enrol", "--token-file", token)
+	a.says(o.t, mark, "the token was replaced", "epoch=2")
+	a.says(o.t, mark, "msg=verified", "key=1")
+	if got := o.shared(); got != "1 active current" {
+		o.t.Errorf("the segment: %s", got)
+	}
+	if code := a.stop(o.t, syscall.SIGTERM); code != 0 {
+		o.t.Errorf("it ended with %d", code)
 	}
 }
 

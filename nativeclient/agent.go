@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"hufu/shared/client"
-	"hufu/shared/kex"
 	"hufu/shared/settings"
 	"hufu/shared/text"
 	"hufu/shared/wire"
@@ -54,6 +53,7 @@ type agent struct {
 	change  *onChange
 	systemd *notifier
 
+	enrolment              *enrolment
 	wakeClient, wakeMinder chan struct{}
 	minder                 minder
 }
@@ -68,22 +68,11 @@ func (c *agentCmd) Run(e *env) error {
 		return err
 	}
 	defer t.Secret.Zero()
-	d, err := e.dialer(t)
-	if err != nil {
-		return err
-	}
 	a, err := c.newAgent(e, t)
 	if err != nil {
 		return err
 	}
-	keys := kex.Derive(&t.Secret, kex.Identity{ClientID: t.ClientID, ServerID: t.ServerID, Epoch: t.Epoch})
-	defer keys.Zero()
-	t.Secret.Zero()
-	return errors.Join(a.run(&client.Client{
-		Addresses: e.addresses(t), Keys: keys, Dial: d,
-		Options: a.keeper.Attach(client.Options{Role: t.Role}),
-		Ready:   a.serve, Report: a.reported,
-	}), a.segment.close())
+	return errors.Join(a.run(), a.segment.close())
 }
 
 // newAgent opens what the agent works on. A segment that cannot be had only for
@@ -97,22 +86,32 @@ func (c *agentCmd) newAgent(e *env, t *wire.Token) (*agent, error) {
 	if _, err := a.segment.mend(); err != nil && !errors.Is(err, shm.ErrNoSpace) {
 		return nil, settings.With(settings.ExitSharedMemory, lockedBy(err, e.segment()))
 	}
-	var err error
 	a.keeper = client.NewKeeper(a.segment, client.KeeperOptions{Clock: bootClock, Notify: a.changed})
 	a.report = newReport(runFolder(c.RunFolder, e.Home), e.Segment, a.token, e.addresses(t), a.segment.path())
 	a.change = newOnChange(c.OnChange, a)
-	if a.systemd, err = newNotifier(); err != nil {
-		return nil, errors.Join(text.Errorf("err_setting", "NOTIFY_SOCKET", err), a.segment.close())
-	}
-	if a.metrics, err = newMetrics(c.MetricsListen); err != nil {
-		return nil, errors.Join(settings.With(settings.ExitUsage, err), a.systemd.close(), a.segment.close())
+	if err := a.open(c, t); err != nil {
+		return nil, errors.Join(err, a.segment.close())
 	}
 	return a, nil
 }
 
+// open makes what may fail for reasons outside of the segment.
+func (a *agent) open(c *agentCmd, t *wire.Token) (err error) {
+	if a.enrolment, err = a.enrolled(t); err != nil {
+		return err
+	}
+	if a.systemd, err = newNotifier(); err != nil {
+		return text.Errorf("err_setting", "NOTIFY_SOCKET", err)
+	}
+	if a.metrics, err = newMetrics(c.MetricsListen); err != nil {
+		return errors.Join(settings.With(settings.ExitUsage, err), a.systemd.close())
+	}
+	return nil
+}
+
 // run runs until the environment's context ends, then stops in order: the
 // connection, the keeper, the minder with a last word in the status file.
-func (a *agent) run(c *client.Client) error {
+func (a *agent) run() error {
 	build := settings.ThisBuild()
 	a.log.Info("agent", "client", a.token.ClientID, "server", a.token.ServerID, "segment", a.segment.path(),
 		"settings", a.e.file, "version", build.Version, "commit", build.Commit)
@@ -122,7 +121,7 @@ func (a *agent) run(c *client.Client) error {
 	wg.Go(func() { a.metrics.serve(background, a.log) })
 	wg.Go(func() { a.change.run(background) })
 	wg.Go(func() { a.mind(background) })
-	err := c.Run(a.e)
+	err := a.connect()
 	a.systemd.send("STOPPING=1")
 	a.keeper.Close()
 	stop()

@@ -108,6 +108,9 @@ func (a *agent) reported(s client.Status) {
 		a.log.Info("connected", "address", s.Address)
 		return
 	}
+	if errors.Is(s.Err, client.ErrRefused) {
+		a.replaced()
+	}
 	level, message := slog.LevelWarn, "not connected"
 	a.metrics.online.Set(0)
 	wasConnected := a.report.disconnected()

@@ -122,7 +122,7 @@ func (e *env) wipeClient(clientID string) (n int, err error) {
 		return 0, nil
 	}
 	if err != nil {
-		return 0, settings.With(settings.ExitSharedMemory, err)
+		return 0, settings.With(settings.ExitSharedMemory, lockedBy(err, e.segment()))
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
 	for _, entry := range w.Entries(clientID) {

@@ -133,7 +133,7 @@ type shmDestroyCmd struct{}
 // Run is the command.
 func (c *shmDestroyCmd) Run(e *env) error {
 	if err := shm.Destroy(e.segment()); err != nil {
-		return settings.With(settings.ExitSharedMemory, err)
+		return settings.With(settings.ExitSharedMemory, lockedBy(err, e.segment()))
 	}
 	out := struct {
 		Segment   string `json:"segment"`

@@ -5,10 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
+	"golang.org/x/term"
+
 	"hufu/shared/settings"
+	"hufu/shared/text"
 	"hufu/shm"
 )
 
@@ -98,9 +102,25 @@ func (s *screen) show(r *shm.Reader) error {
 	if s.inPlace && s.lines > 0 {
 		fmt.Fprintf(s.W, "\x1b[%dA\x1b[J", s.lines) // up, and clear from there on
 	}
-	s.lines = strings.Count(b.String(), "\n")
+	s.lines = s.height(b.String())
 	_, err := s.W.Write(b.Bytes())
 	return err
+}
+
+// height is how many lines of the terminal a text takes, which breaks those
+// that are too wide for it.
+func (s *screen) height(shown string) (lines int) {
+	columns := 0
+	if f, is := s.W.(*os.File); is {
+		columns, _, _ = term.GetSize(int(f.Fd())) // 0: not known, and nothing is broken
+	}
+	for line := range strings.Lines(shown) {
+		lines++
+		if wide := text.Width(strings.TrimSuffix(line, "\n")); columns > 0 && wide > columns {
+			lines += (wide - 1) / columns
+		}
+	}
+	return lines
 }
 
 // identity is equal for two looks between which nothing has changed. An end
