@@ -156,9 +156,9 @@ func pushLost(t *testing.T, s *site) {
 		return nil
 	}))
 	o.revokeAtCentre(n)
-	w.told(n, shm.Now().Add(found))
 	<-lost
 	took := within(t, found+slack, "the connection is found dead", func() bool { return k.opened.Load() == 2 })
+	w.told(n, shm.Now())
 	t.Logf("found after %v", took.Round(time.Second/10))
 	o.agreed(t, n, patience)
 	o.receipted(t, n)
