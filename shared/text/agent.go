@@ -32,7 +32,7 @@ var agentTexts = map[string]message{
 	"status_outlet":         {"outlet", "网点"},
 	"status_segment":        {"shared memory", "共享内存"},
 	"status_current":        {"key", "密钥"},
-	"status_key":            {"%d  %s  %s", "%d  %s  %s"},
+	"status_key":            {"%d  %s  %s", "%d 号  %s  %s"},
 	"status_until":          {"until", "有效至"},
 	"status_agent":          {"agent", "代理程序"},
 	"status_agent_runs":     {"runs, process %d", "运行中，进程 %d"},
