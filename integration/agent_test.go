@@ -135,6 +135,9 @@ func agentRotates(o *outlet) {
 		"--on-change", "echo $HUFU_EVENT $HUFU_SECKEYID $HUFU_FINGERPRINT $HUFU_CLIENT $HUFU_SEGMENT $HUFU_SECRET >>"+told)
 	a.says(t, 0, "msg=current", "key=1")
 	heard.expect(t, "READY=1")
+	if limits := read(t, fmt.Sprintf("/proc/%d/limits", a.cmd.Process.Pid)); !regexp.MustCompile(`Max core file size +0 +0 `).MatchString(limits) {
+		t.Errorf("it may dump core:\n%s", limits)
+	}
 	o.becomes("1 active current")
 	s := o.standing()
 	if s.code != 0 || s.Freshness != "fresh" || s.Seckeyid != 1 || !s.Agent || s.PID != a.cmd.Process.Pid || len(s.Warnings) > 0 ||

@@ -151,7 +151,8 @@ func (a *agent) changed(c client.Change) {
 		a.wiped(c)
 	case client.KeeperFailed:
 		a.failure(c.Err)
-		log.Error("not done", "error", inEnglish(c.Err))
+		wait := a.plan.failed(bootClock()) // then a verification of all keys makes up for it
+		log.Error("not done", "error", inEnglish(c.Err), "retry", wait.Round(time.Millisecond))
 	}
 }
 

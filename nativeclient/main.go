@@ -20,6 +20,9 @@ import (
 )
 
 func main() {
+	if err := noCore(); err != nil {
+		fmt.Fprintf(os.Stderr, "hufu: %s\n", err)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()

@@ -3,9 +3,19 @@
 package main
 
 import (
+	"fmt"
 	"os/exec"
 	"syscall"
 )
+
+// noCore has this process and those that it starts leave no core dump, in which
+// secrets would stand (§10).
+func noCore() error {
+	if err := syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}); err != nil {
+		return fmt.Errorf("core dumps cannot be switched off: %w", err)
+	}
+	return nil
+}
 
 // inGroup has a command run in a process group of its own, which is killed as a
 // whole when its context ends.
