@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync"
 
 	"hufu/server/keyservice"
 	"hufu/server/publish"
+	"hufu/server/web"
 	"hufu/shared/settings"
 	"hufu/shared/text"
 	"hufu/shm"
@@ -48,17 +50,25 @@ func (c *segmentSettings) check() error {
 }
 
 // publisher takes the segment.
-func (c *segmentSettings) publisher(ctx context.Context, service *keyservice.Service, log *slog.Logger) (*publish.Publisher, error) {
+func (c *segmentSettings) publisher(ctx context.Context, service *keyservice.Service, metrics *web.Metrics, log *slog.Logger) (*publish.Publisher, error) {
 	p, err := publish.Open(ctx, service, c.options(), log)
 	var small *publish.RoomError
 	if errors.As(err, &small) {
 		return nil, settings.With(settings.ExitSharedMemory, text.Errorf("err_shm_room", c.Shm, small.Capacity, small.Usable, small.Advised()))
 	}
-	return p, settings.With(settings.ExitSharedMemory, err)
+	if err != nil {
+		return nil, settings.With(settings.ExitSharedMemory, err)
+	}
+	metrics.AttachSegment(func() (capacity, used, unpublished int) {
+		s := p.Stats()
+		return s.Capacity, s.Used, s.Unpublished
+	})
+	return p, nil
 }
 
 // publishCmd keeps a segment beside a server, or on another host at the centre.
 type publishCmd struct {
+	MetricsListen string `help:"${help_metrics_listen}" env:"HUFU_METRICS_LISTEN" placeholder:"ADDRESS"`
 	segmentSettings
 	logSettings
 }
@@ -73,22 +83,45 @@ func (c *publishCmd) Run(e *env) error {
 		return settings.With(settings.ExitUsage, err)
 	}
 	log := c.logger(e)
-	in, err := e.openInstalled(keyservice.Config{Log: log})
+	metrics := web.NewMetrics()
+	in, err := e.openInstalled(keyservice.Config{Log: log, Meter: metrics})
 	if err != nil {
 		return err
 	}
-	p, err := c.publisher(e, in.service, log)
+	metrics.AttachBehind(in.service.Behind)
+	return errors.Join(c.publish(e, in, metrics, log), in.store.Close())
+}
+
+// publish works until a signal comes, or until metrics were asked for and
+// cannot be had.
+func (c *publishCmd) publish(e *env, in *installation, metrics *web.Metrics, log *slog.Logger) error {
+	ctx, stop := context.WithCancel(e)
+	defer stop()
+	var listener net.Listener
+	if c.MetricsListen != "" {
+		var err error
+		if listener, err = net.Listen("tcp", c.MetricsListen); err != nil {
+			return text.Errorf("err_setting", "--metrics-listen", err)
+		}
+		defer listener.Close()
+		log.Info("metrics", "url", "http://"+listener.Addr().String()+"/metrics")
+	}
+	p, err := c.publisher(ctx, in.service, metrics, log)
 	if err != nil {
-		return errors.Join(err, in.store.Close())
+		return err
 	}
 	build := settings.ThisBuild()
 	log.Info("publishing", "segment", c.Shm, "server", in.service.ServerID(), "store", in.where, "settings", e.file,
 		"version", build.Version, "commit", build.Commit)
 	var wg sync.WaitGroup
-	wg.Go(func() { in.service.RunFollower(e) })
-	wg.Go(func() { watchRing(e, in.ring, log) })
-	wg.Go(func() { p.Run(e) })
+	wg.Go(func() { in.service.RunFollower(ctx) })
+	wg.Go(func() { watchRing(ctx, in.ring, log) })
+	wg.Go(func() { p.Run(ctx) })
+	if listener != nil {
+		err = metrics.Serve(ctx, listener)
+		stop()
+	}
 	wg.Wait()
 	log.Info("stopped")
-	return in.store.Close()
+	return err
 }

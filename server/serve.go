@@ -79,7 +79,7 @@ func (c *serveCmd) Run(e *env) error {
 		return err
 	}
 	if c.Shm != "" {
-		if segment, err = c.publisher(e, in.service, log); err != nil {
+		if segment, err = c.publisher(e, in.service, metrics, log); err != nil {
 			return errors.Join(err, in.store.Close())
 		}
 	}

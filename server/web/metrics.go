@@ -86,7 +86,7 @@ func (m *Metrics) Attach(service *keyservice.Service, sessions *session.Server) 
 	}
 	gauge("hufu_sessions_open", "Connections that are open.", func() float64 { return float64(sessions.Open()) })
 	gauge("hufu_sessions_waiting", "Connections that are not yet open.", func() float64 { return float64(sessions.Waiting()) })
-	gauge("hufu_changes_behind_seconds", "For how long the record has not been read to its end.", func() float64 { return service.Behind().Seconds() })
+	m.AttachBehind(service.Behind)
 	gauge("hufu_presence_waiting", "Clients who have come or gone and are not yet written down.", func() float64 { return float64(service.PresenceWaiting()) })
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "hufu_mac_failures_total",
 		Help: "Frames whose authCode was wrong."}, func() float64 { return float64(sessions.MACFailures.Load()) }))
