@@ -15,8 +15,11 @@ func TestServerMetrics(t *testing.T) {
 	for _, store := range stores {
 		t.Run(store, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, store, "--metrics-listen", "127.0.0.1:0")
+			s := newSite(t, store, "--metrics-listen", ":0")
 			line := s.server.log.find(0, func(line string) bool { return strings.Contains(line, "msg=metrics") })
+			if !strings.Contains(line, "url=http://127.0.0.1:") {
+				t.Fatalf("without a host it is not on the loopback: %s", line)
+			}
 			address := strings.TrimSuffix(strings.TrimPrefix(attribute(line, "url"), "http://"), "/metrics")
 			o := s.enrolled(t)
 			o.unattended(t)

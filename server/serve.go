@@ -150,7 +150,7 @@ func (c *serveCmd) doors(metrics *web.Metrics, cfg web.Config, service *keyservi
 		open("--console-listen", c.ConsoleListen, console)
 	}
 	if c.MetricsListen != "" {
-		if listener := listen("--metrics-listen", c.MetricsListen, metrics.Handler()); listener != nil {
+		if listener := listen("--metrics-listen", onLoopback(c.MetricsListen), metrics.Handler()); listener != nil {
 			cfg.Log.Info("metrics", "url", "http://"+listener.Addr().String()+"/metrics")
 		}
 	}
@@ -160,6 +160,14 @@ func (c *serveCmd) doors(metrics *web.Metrics, cfg web.Config, service *keyservi
 		}
 	}
 	return doors, err
+}
+
+// onLoopback puts an address without a host on the loopback.
+func onLoopback(address string) string {
+	if host, port, err := net.SplitHostPort(address); err == nil && host == "" {
+		return net.JoinHostPort("127.0.0.1", port)
+	}
+	return address
 }
 
 // console is what is embedded, unless it is left out.

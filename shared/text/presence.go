@@ -33,7 +33,7 @@ var presenceTexts = map[string]message{
 	},
 
 	"help_metrics_listen": {
-		"Address of a listener of its own for Prometheus metrics, at /metrics. Default: none. Whoever reaches it can read them.",
-		"Prometheus 指标的独立监听地址，路径为 /metrics。默认不开放；能访问该地址的人即可读取指标。",
+		"Address of a listener of its own for Prometheus, such as :9471, which is on the loopback. Empty: none.",
+		"供 Prometheus 抓取的独立监听地址，如 :9471 即只在本机监听；留空则不提供。",
 	},
 }
