@@ -51,9 +51,9 @@ func segmentName(t testing.TB) string {
 }
 
 // publish starts the publisher and waits until its segment is filled.
-func (c *published) publish() {
+func (c *published) publish(flags ...string) {
 	c.t.Helper()
-	cmd := exec.Command(filepath.Join(bin, "hufu-server"), "publish", "--shm", c.printed, "--shm-capacity", "256", "--log-level", "DEBUG")
+	cmd := exec.Command(filepath.Join(bin, "hufu-server"), append([]string{"publish", "--shm", c.printed, "--shm-capacity", "256", "--log-level", "DEBUG"}, flags...)...)
 	cmd.Env = c.env
 	c.publisher = start(c.t, cmd)
 	eventually(c.t, "the publisher fills its segment", func() bool {
@@ -256,7 +256,7 @@ func TestPublisherReads(t *testing.T) {
 	database := pgtest.Database(t)
 	must(t, execute(t, database, `DO $$ BEGIN CREATE ROLE "hufu-publisher" LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$`))
 	c := &published{t: t, served: segmentName(t), printed: segmentName(t)}
-	c.site = siteOn(t, database, "--shm", c.served, "--shm-capacity", "256")
+	c.site = siteOn(t, database, "--shm", c.served, "--shm-capacity", "256", "--metrics-listen", "127.0.0.1:0")
 	if r := c.admin(t, "migrate", "--publish-role", "hufu-publisher"); r.code != 0 {
 		t.Fatal(r.err)
 	}
@@ -275,13 +275,18 @@ func TestPublisherReads(t *testing.T) {
 	file := filepath.Join(c.dir, "publisher-url")
 	write(t, file, as.String())
 	c.env = append(environment(c.dir), "HUFU_DATA="+filepath.Join(c.dir, "data"), "HUFU_DATABASE_URL_FILE="+file)
-	c.publish()
+	c.publish("--metrics-listen", "127.0.0.1:0")
 	defer c.endPublisher(syscall.SIGTERM)
 	a := c.enrolled(t)
 	a.must("negotiate")
 	a.must("negotiate")
 	c.agrees(a)
 	c.agrees(a, "1")
+	for _, p := range []*process{c.server, c.publisher} {
+		line := p.log.find(0, func(line string) bool { return strings.Contains(line, "msg=metrics") })
+		address := strings.TrimSuffix(strings.TrimPrefix(attribute(line, "url"), "http://"), "/metrics")
+		expectMetrics(t, address, "hufu_segment_entries 256", "hufu_segment_keys 2", "hufu_segment_missing_outlets 0", `hufu_changes_total{kind="verified"} 2`)
+	}
 	a.must("revoke", "2")
 	c.ended(c.printed, a, "2", "revoked")
 }
