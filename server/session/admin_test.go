@@ -349,7 +349,7 @@ func errOf(p *peer) error {
 // TestWatcherTooSlow: a watcher that does not read holds up neither the
 // follower, nor the others, and is told that events are lost.
 func TestWatcherTooSlow(t *testing.T) {
-	c := newCentre(t, session.Limits{}, session.Tuning{Write: 20 * time.Second})
+	c := newCentre(t, session.Limits{}, session.Tuning{Write: 5 * time.Minute, Idle: 5 * time.Minute})
 	slow, err := c.tryDial(t, c.enrol(t, "slow", wire.RoleAuditor), &websocket.DialOptions{HTTPClient: narrow()})
 	if err != nil {
 		t.Fatal(err)
