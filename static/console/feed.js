@@ -70,10 +70,11 @@ export class Feed {
 
   /**
    * Reads what came while nobody listened. What is too much is not read: the
-   * piece begins anew, and false says that it does not reach down to the old one.
+   * piece begins anew, and false says so.
    * @param {Read} read
+   * @param {boolean} lost changes were left out that nobody will tell again, those in flight as well
    */
-  async catchUp(read) {
+  async catchUp(read, lost) {
     const [top] = this.events;
     const from = top && Math.max(1, top.at - inFlight);
     /** @type {Change[]} */
@@ -84,12 +85,12 @@ export class Feed {
       const page = await read({ from, before });
       missed.push(...page.rows);
       before = page.before;
-      if (!before) {
+      if (!before || (!lost && missed.some((e) => e.n <= top?.n))) {
         this.put(missed);
         return true;
       }
     }
     await this.begin(read);
-    return top !== undefined && missed.some((e) => e.n <= top.n);
+    return false;
   }
 }

@@ -59,6 +59,8 @@ let coming = [];
 let shown = null;
 /** Something is to be read when the pause ends. */
 let owed = false;
+/** Changes were told of that nobody has kept, or not told of. */
+let lost = false;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let due;
 const asking = questions();
@@ -115,16 +117,17 @@ function refuse() {
   redraw();
 }
 
-/** Reads what came while there was no connection, or what the server could not keep up telling; a pause puts it off. */
+/** Reads what came while there was no connection, or what was lost; a pause puts it off. */
 export async function catchUp() {
   if (watching.paused) {
     owed = true;
     return;
   }
-  owed = false;
+  const missing = lost;
+  owed = lost = false;
   await read(async (feed) => {
     if (!watching.known) return feed.begin(page);
-    if (!(await feed.catchUp(page))) watching.anew = now();
+    if (!(await feed.catchUp(page, missing))) watching.anew = now();
   });
 }
 
@@ -134,12 +137,13 @@ export const earlier = () => read((feed) => feed.earlier(page));
 /** A change has come. @param {Change} change */
 export function changed(change) {
   if (change.kind === 'lost') {
+    lost = true;
     if (isOpen()) catchUp();
     return;
   }
   if (!selects(selection(), change)) return;
   if (coming.length < mostHeld) coming.push(change);
-  else owed = true;
+  else owed = lost = true;
   due ??= setTimeout(settle, settles);
 }
 
@@ -176,7 +180,7 @@ export function forgetEvents() {
   clearTimeout(due);
   due = undefined;
   coming = [];
-  owed = false;
+  owed = lost = false;
   shown = null;
   asking.stop();
   Object.assign(watching, { asked: { ...nothingAsked }, feed: new Feed(), known: false, loading: false, paused: false, held: 0, anew: 0, failure: null });
