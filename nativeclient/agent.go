@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 
@@ -31,10 +32,16 @@ type agentSettings struct {
 const minReverify = 5 * time.Second
 
 func (c *agentSettings) check() error {
+	var errs []error
 	if c.Reverify < minReverify {
-		return text.Errorf("err_reverify", c.Reverify.String(), minReverify.String())
+		errs = append(errs, text.Errorf("err_reverify", c.Reverify.String(), minReverify.String()))
 	}
-	return nil
+	if c.MetricsListen != "" {
+		if _, _, err := net.SplitHostPort(c.MetricsListen); err != nil {
+			errs = append(errs, text.Errorf("err_setting", "--metrics-listen", err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // agent is one running agent. Three goroutines share it: that of the client,

@@ -70,6 +70,8 @@ func TestConfigCheck(t *testing.T) {
 		{"capacity", "0", "0", "shm create", "bad capacity: give 1 to 16777216 entries", "容量不对"},
 		{"capacity", "16777217", "16777217", "shm create", ": 16777217", "容量不对"},
 		{"ca", "/none", `"/none"`, "", "--ca: open /none: no such file or directory", "--ca 有误：open /none: 没有这个文件或目录"},
+		{"reverify", "1s", `"1s"`, "agent", "--reverify 1s is less than 5s", "--reverify 1s 小于最小值 5s"},
+		{"metrics-listen", "9470", `"9470"`, "agent", "--metrics-listen: address 9470: missing port in address", "--metrics-listen 有误"},
 		{"tls-cert", "/none", `"/none"`, "", "--tls-cert needs --tls-key too", "--tls-cert 须与 --tls-key 一起给出"},
 	}
 	for _, c := range tests {
