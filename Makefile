@@ -59,6 +59,10 @@ screenshots:
 crash:
 	CRASH=full go test ./shm ./integration -run 'Killed' -count=1 -v -timeout 60m
 
+## rotation ten minutes of keys that live one minute, under readers in C and Go at both ends
+rotation:
+	ROTATION=full go test ./integration -run 'TestRotationLive' -count=1 -v -timeout 20m
+
 ## bench    a negotiation in the page beside the native client's, negotiations a second, and from a revocation to a wiped key, on both stores
 bench:
 	go test ./integration/browser -run '^$$' -bench Negotiate -benchtime 30x -count=1
@@ -96,4 +100,4 @@ clean:
 help:
 	@sed -n 's/^## /  make /p' $(MAKEFILE_LIST)
 
-.PHONY: run demo wasm build cross share test screenshots crash bench lint fuzz vectors settings clean help
+.PHONY: run demo wasm build cross share test screenshots crash rotation bench lint fuzz vectors settings clean help

@@ -122,7 +122,7 @@ func (d *day) run(t *testing.T) (r *record) {
 
 // The time between two ticks: while keys are exchanged, and else.
 const (
-	fineTick   = 100 * time.Millisecond
+	fineTick   = 200 * time.Millisecond
 	coarseTick = time.Second
 )
 
