@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -14,11 +15,14 @@ import (
 	_ "embed"
 )
 
-// faces are the states that the page can be in, and how it gets there.
-var faces = []struct {
+// face is a state that the page can be in, and how it gets there.
+type face struct {
 	name  string
 	bring func(t *testing.T) *console
-}{
+}
+
+// faces are the states of the page for an outlet.
+var faces = []face{
 	{"start", func(t *testing.T) *console { return openConsole(t, newSite(t), "") }},
 	{"token-from-address", func(t *testing.T) *console {
 		s := newSite(t)
@@ -161,11 +165,11 @@ var axe string
 // and nothing reaches beyond a narrow screen. SCREENSHOTS names a folder for
 // pictures of all of it.
 func TestFaces(t *testing.T) {
-	shots := os.Getenv("SCREENSHOTS")
-	for _, face := range faces {
+	for _, face := range slices.Concat(faces, consoleFaces, recordFaces) {
 		t.Run(face.name, func(t *testing.T) {
 			t.Parallel()
 			c := face.bring(t)
+			shots := os.Getenv("SCREENSHOTS")
 			c.run(axe)
 			chinese := false
 			for _, look := range looks {

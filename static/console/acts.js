@@ -34,12 +34,12 @@ export async function enrol() {
       fields: () => html`
         <label>${t('console_enrol_id')} <input name="id" data-test="enrol-id" required pattern=${pattern} maxlength="11" .value=${id} autocomplete="off"
           autocapitalize="characters" spellcheck="false" aria-describedby="enrol-help"></label>
+        ${failure() ? html`<p role="alert" class="verdict" data-test="enrol-failure">${failure()}</p>` : nothing}
         <p id="enrol-help" class="dim">${t('console_enrol_help')}</p>
         <fieldset class="choice"><legend>${t('console_role')}</legend>
           ${[1, 2, 3].map((n) => html`<label class="check"><input type="radio" name="role" value=${n} ?checked=${n === chosen} data-test=${`enrol-role-${n}`}>
             <span><b>${t(['', 'role_outlet', 'role_operator', 'role_auditor'][n])}</b> <span class="dim">${t(`console_role_${n}`)}</span></span></label>`)}
-        </fieldset>
-        ${failure() ? html`<p role="alert" class="verdict" data-test="enrol-failure">${failure()}</p>` : nothing}`,
+        </fieldset>`,
     });
     if (!answer) return '';
     id = String(answer.get('id')).trim();

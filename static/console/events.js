@@ -4,7 +4,7 @@ import { repeat } from '../vendor/lit-html/directives/repeat.js';
 import { isOpen } from '../connection.js';
 import { clock, day, number, t } from '../i18n.js';
 import { byView, chosenBound, dayOf, keyLink, outletLink, reasonText } from './cells.js';
-import { kindView } from './change-view.js';
+import { kindView, noteView } from './change-view.js';
 import { forgetProposals, outletField } from './outlet-field.js';
 import { navigate } from './route.js';
 import { addressOf, catchUp, changed, earlier, forgetEvents, goOn, groups, isPast, pause, show, watching } from './watching.js';
@@ -51,7 +51,7 @@ const rowView = ({ n, at, kind, outlet, seckeyid, state, reason, by, note }) => 
   <td data-label=${t('console_outlet')}>${outlet ? outletLink(outlet) : nothing}</td>
   <td data-label=${t('page_key')}>${outlet && seckeyid ? keyLink(outlet, seckeyid) : nothing}</td>
   <td data-label=${t('console_why')}>${state && state > 2 && reason !== undefined ? reasonText(reason) : nothing}
-    ${note ? html`<q class="note">${note}</q>` : nothing}</td>
+    ${noteView({ n, at, kind, note })}</td>
   <td data-label=${t('console_who')}>${byView(by)}</td>
 </tr>`;
 

@@ -68,7 +68,7 @@ const select = (name, value, options) => html`<label>${t(`console_filter_${name}
 
 const filters = () => html`<search><form class="find" @submit=${(/** @type {Event} */ e) => e.preventDefault()}>
   <label class="wide">${t('console_search')} <input type="search" name="query" data-test="search" .value=${filter.query} @input=${searched}
-    autocomplete="off" autocapitalize="off" spellcheck="false" maxlength="64"></label>
+    autocomplete="off" autocapitalize="off" spellcheck="false" maxlength="11"></label>
   ${select('online', filter.online, [['', 'console_any'], ['yes', 'console_online'], ['no', 'console_offline']])}
   ${select('freshness', filter.freshness, [['', 'console_any'], ['fresh', 'console_fresh_fresh'], ['soon', 'console_fresh_soon'], ['stale', 'console_fresh_stale'], ['none', 'console_fresh_none']])}
   ${select('disabled', filter.disabled, [['', 'console_any'], ['no', 'console_enabled'], ['yes', 'console_disabled']])}
