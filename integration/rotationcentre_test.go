@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -28,7 +29,8 @@ import (
 // the sessions and HTTP in memory, and what its applications see.
 type dayCentre struct {
 	t     *testing.T
-	store keyservice.Store
+	quiet *quiet
+	store keyservice.Store // quiet, weakened or not
 	ring  *seal.Ring
 	cfg   keyservice.Config
 	own   shm.Options // the segment of the server's process
@@ -54,7 +56,8 @@ func newDayCentre(t *testing.T, cfg keyservice.Config, change func(keyservice.St
 	store, err := sqlite.Open(t.Context(), path)
 	must(t, err)
 	c := &dayCentre{t: t, cfg: cfg}
-	c.store = change(&quiet{Store: store, woken: make(chan struct{}), empty: map[string]emptiness{}})
+	c.quiet = &quiet{Store: store, woken: make(chan struct{}), empty: map[string]emptiness{}}
+	c.store = change(c.quiet)
 	c.ring, err = seal.Create(filepath.Join(t.TempDir(), "ring.json"), "centre")
 	must(t, err)
 	c.cfg.ServerID, c.cfg.URL, c.cfg.Log = "centre", "http://centre", slog.New(slog.DiscardHandler)
@@ -167,7 +170,7 @@ func (c *dayCentre) kill() {
 	c.killed = true
 }
 
-// outage is how long a server is away that was killed.
+// outage is how long a server is away that was killed, or a store that broke down.
 const outage = 20 * time.Second
 
 func (c *dayCentre) isKilled() bool {
@@ -408,8 +411,8 @@ type addressed struct{ net.Conn }
 
 func (addressed) RemoteAddr() net.Addr { return nowhere }
 
-// quiet is the store without the queries of a day that would find nothing. The
-// change table is read when somebody has written, as on PostgreSQL.
+// quiet is the store without the queries of a day that would find nothing: the
+// change table is read when somebody has written, as on PostgreSQL. It can break down.
 type quiet struct {
 	keyservice.Store
 
@@ -417,6 +420,9 @@ type quiet struct {
 	writes int
 	woken  chan struct{} // closed by the next write
 	empty  map[string]emptiness
+
+	doubtful bool
+	away     time.Time // until then
 }
 
 // emptiness is that a query finds nothing: as long as nothing is written, and
@@ -430,13 +436,47 @@ type emptiness struct {
 const horizon = 30 * time.Second
 
 func (q *quiet) Apply(ctx context.Context, changes []*keyservice.Change) error {
+	q.mu.Lock()
+	away := time.Now().Before(q.away)
+	q.mu.Unlock()
+	if away {
+		return fmt.Errorf("rotation: %w", keyservice.ErrBusy)
+	}
+	activates := false
+	for _, c := range changes {
+		decide := c.Decide
+		c.Decide = func(l *keyservice.Ledger) error {
+			err := decide(l)
+			activates = activates || slices.ContainsFunc(l.Writes.Moves, func(m keyservice.Move) bool { return m.State == wire.StateActive })
+			return err
+		}
+	}
 	err := q.Store.Apply(ctx, changes)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.writes++
 	close(q.woken)
 	q.woken = make(chan struct{})
+	if err == nil && activates && q.doubtful {
+		q.doubtful, q.away = false, time.Now().Add(outage)
+		return fmt.Errorf("rotation: %w", keyservice.ErrInDoubt)
+	}
 	return err
+}
+
+// breakDown has the store be lost by the next commit that makes a key active:
+// it was done, and nobody is told. For a while it cannot be written then.
+func (q *quiet) breakDown() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.doubtful = true
+}
+
+// cease has the store not be written for a while.
+func (q *quiet) cease() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.away = time.Now().Add(outage)
 }
 
 func (q *quiet) Watch(ctx context.Context, wake func()) error {

@@ -119,23 +119,25 @@ func (o *dayOutlet) notify(c client.Change) {
 }
 
 // serve is one connection of the agent: it verifies what is held, then follows
-// every key by another in time.
+// every key by another in time. After a refusal it verifies all again.
 func (o *dayOutlet) serve(ctx context.Context, keeper *client.Keeper, s *client.Session) error {
-	needed, err := keeper.Reverify(ctx, s)
-	for err == nil {
-		if !needed && !o.wait(ctx, keeper) {
+	for {
+		needed, err := keeper.Reverify(ctx, s)
+		if err == nil && !needed && !o.wait(ctx, keeper) {
 			return context.Cause(ctx)
 		}
-		o.strike()
-		var code wire.Code
-		if _, err = keeper.Negotiate(ctx, s); errors.As(err, &code) {
-			time.Sleep(time.Duration(o.random() * float64(5*time.Second)))
+		if err == nil {
+			o.strike()
+			_, err = keeper.Negotiate(ctx, s)
 		}
-		if err == nil || code != 0 {
-			needed, err = keeper.NeedsKey()
+		var code wire.Code
+		switch {
+		case errors.As(err, &code):
+			time.Sleep(time.Duration(o.random() * float64(10*time.Second)))
+		case err != nil:
+			return err
 		}
 	}
-	return err
 }
 
 // wait returns when the newest key is to be followed by another.

@@ -59,6 +59,8 @@ var mishaps = []mishap{
 	{"verify's reply swallowed, and all else for 30 s", func(w *weather) { w.came[wire.CmdVerify] = w.swallow(30 * time.Second) }},
 	{"verify's reply 13 s late", func(w *weather) { w.came[wire.CmdVerify] = late(13 * time.Second) }},
 	{"server killed between commit and reply", func(w *weather) { w.outlet.centre.kill() }},
+	{"store lost by the commit of verify, for 20 s", func(w *weather) { w.outlet.centre.quiet.breakDown() }},
+	{"store away for 20 s", func(w *weather) { w.outlet.centre.quiet.cease() }},
 	{"push 12 s late", func(w *weather) { w.came[wire.CmdPush] = late(12 * time.Second) }},
 	{"push lost", func(w *weather) { w.came[wire.CmdPush] = w.lose }},
 	{"cut off before the switch", func(w *weather) {
