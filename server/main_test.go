@@ -192,6 +192,42 @@ func TestOutletAdd(t *testing.T) {
 	}
 }
 
+func TestOutletList(t *testing.T) {
+	t.Parallel()
+	f := newFolder(t)
+	f.ok("outlet", "add", "o1")
+	f.ok("outlet", "add", "o2")
+	f.ok("outlet", "disable", "o2")
+	for args, want := range map[string][]string{
+		"--lang en":                       {"LAST SEEN", "HOW ITS KEY STANDS", "ENDS", "no key yet", "o1", "o2"},
+		"--lang zh":                       {"最后在线", "密钥情况", "有效至", "尚无密钥", "o1", "o2"},
+		"--freshness none --json":         {`"connected":false`, `"freshness":"none"`, `"id":"o1"`, `"id":"o2"`},
+		"--freshness soon,stale,fresh":    {},
+		"--connected --json":              {},
+		"--connected=false --search 1":    {"o1"},
+		"--connected=false --search none": {},
+	} {
+		out := f.ok(append([]string{"outlet", "list"}, strings.Fields(args)...)...)
+		for _, word := range want {
+			if !strings.Contains(out, word) {
+				t.Errorf("outlet list %s: no %q in\n%s", args, word, out)
+			}
+		}
+		if len(want) == 0 && strings.Contains(out, "o1") {
+			t.Errorf("outlet list %s:\n%s", args, out)
+		}
+	}
+	f.fails(settings.ExitUsage, `"old" is not how a key can stand`, "outlet", "list", "--freshness", "fresh,old")
+	for lang, want := range map[string]string{"en": "never seen; key: no key yet", "zh": "从未上线；密钥：尚无密钥"} {
+		if out := f.ok("outlet", "show", "o1", "--lang", lang); !strings.Contains(out, want) {
+			t.Errorf("outlet show --lang %s: %s", lang, out)
+		}
+	}
+	if out := f.ok("key", "list", "--unreceipted", "--json"); out != "" {
+		t.Errorf("keys of nobody: %s", out)
+	}
+}
+
 func TestOutletDisable(t *testing.T) {
 	t.Parallel()
 	f := newFolder(t)

@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -255,6 +256,28 @@ func testReceipts(t *testing.T, data Data) {
 		t.Errorf("unreceipted of nobody: %+v", got)
 	}
 	equal(t, "b's", len(must(s.Unreceipted(t.Context(), "b", 64))(t)), 4)
+	type q = keyservice.KeyQuery
+	all := keys(t, s, q{Unreceipted: true})
+	for _, c := range []struct {
+		name, want string
+		q          q
+	}{
+		{"without a receipt, of all", "b4 b3 b2 b1 a4 a2 a1", q{}},
+		{"the first of them", "b4 b3", q{Limit: 2}},
+		{"and what follows", "a4 a2 a1", q{BeforeN: all[3].N}},
+		{"of one", "a4 a2 a1", q{Outlet: "a"}},
+		{"of one, by number", "a2 a1", q{Outlet: "a", ByNumber: true, BeforeKey: 4}},
+		{"of another state", "", q{States: []wire.State{wire.StateExpired}}},
+		{"of this state", "b4 b3 b2 b1 a4 a2 a1", q{States: []wire.State{wire.StateRevoked}}},
+		{"since a time", "", q{From: at(500)}},
+	} {
+		c.q.Unreceipted = true
+		var got []string
+		for _, k := range keys(t, s, c.q) {
+			got = append(got, fmt.Sprint(k.Outlet, k.Seckeyid))
+		}
+		equal(t, c.name, strings.Join(got, " "), c.want)
+	}
 
 	if n := ledger(t, s, "a", 3).Named; n.ReceiptAt != at(500) {
 		t.Errorf("named: %+v", n)
