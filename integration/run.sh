@@ -11,13 +11,14 @@ outlet=BRANCH-01 web=WEB-01 operator=OPS
 umask 077
 mkdir -p "$dir"
 export HUFU_DATA="$dir/data" HUFU_URL="${HUFU_URL:-http://127.0.0.1:8470}"
+segment=${HUFU_SEGMENT:-hufu-run}
 pids=()
 
 clean() {
 	trap '' INT TERM
 	[ ${#pids[@]} -eq 0 ] || kill "${pids[@]}" 2>/dev/null || true
 	wait
-	rm -f /dev/shm/hufu-run-SHOP-*
+	rm -f /dev/shm/"$segment"-SHOP-*
 }
 trap clean EXIT
 trap 'exit 0' INT TERM
@@ -44,7 +45,7 @@ enrol() {
 as() {
 	local id=$1
 	shift
-	HUFU_HOME="$dir/$id" HUFU_SEGMENT="hufu-run-$id" bin/hufu "$@" >>"$dir/$id.log" 2>&1
+	HUFU_HOME="$dir/$id" HUFU_SEGMENT="$segment-$id" bin/hufu "$@" >>"$dir/$id.log" 2>&1
 }
 
 # past ID KEYS: gives a demo outlet as many keys.
@@ -78,7 +79,7 @@ if [ ! -d "$dir/SHOP-03" ]; then
 	wait $second
 fi
 for id in SHOP-01 SHOP-02; do
-	HUFU_HOME="$dir/$id" HUFU_SEGMENT="hufu-run-$id" HUFU_RUN="$dir/$id" bin/hufu agent >>"$dir/$id.log" 2>&1 &
+	HUFU_HOME="$dir/$id" HUFU_SEGMENT="$segment-$id" HUFU_RUN="$dir/$id" bin/hufu agent >>"$dir/$id.log" 2>&1 &
 	pids+=($!)
 done
 
@@ -98,10 +99,10 @@ $open
 $type
 
   cd $PWD
-  export HUFU_HOME=run/$outlet HUFU_SEGMENT=hufu-run
+  export HUFU_HOME=run/$outlet HUFU_SEGMENT=$segment
   bin/hufu enrol --token-file run/$outlet.token
   bin/hufu negotiate
-  cc -std=c99 -I shm -o run/reader shm/testdata/reader.c && run/reader hufu-run $outlet
+  cc -std=c99 -I shm -o run/reader shm/testdata/reader.c && run/reader $segment $outlet
   bin/hufu          # $menu
 
 END
