@@ -13,7 +13,6 @@ var eventTexts = map[string]message{
 	"console_kinds_trouble":  {"Trouble", "异常"},
 	"console_kinds_outlets":  {"Outlets and people", "网点与人员"},
 	"console_kinds_presence": {"Connections", "连接"},
-	"console_kinds_centre":   {"The centre", "根网点"},
 	"console_live_live":      {"Live: what happens appears here at once.", "实时：发生的事件立即显示。"},
 	"console_live_paused":    {"Paused: new events are kept back.", "已暂停：新事件暂不显示。"},
 	"console_live_offline":   {"Not connected: what is missed is read when the connection is back.", "未连接：恢复连接后补读遗漏的事件。"},

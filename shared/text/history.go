@@ -4,6 +4,7 @@ package text
 var historyTexts = map[string]message{
 	"console_history":        {"History", "历史"},
 	"console_any":            {"any", "不限"},
+	"console_done_by":        {"by", "操作者"},
 	"console_who":            {"By", "操作者"},
 	"console_outlet":         {"Outlet", "网点"},
 	"console_by_server":      {"the server", "服务器"},
@@ -46,7 +47,7 @@ var historyTexts = map[string]message{
 	"console_key_all":      {"All its keys", "该网点的全部密钥"},
 	"console_key_none":     {"There is no key %d of %s.", "没有密钥 %d（网点 %s）。"},
 	"console_ends_latest":  {"Ends at the latest", "最迟到期"},
-	"console_life":         {"Its life", "生命历程"},
+	"console_life":         {"Its life", "密钥历程"},
 	"console_to_come":      {"to come", "之后"},
 	"console_step_pending": {"The server has agreed on it with the outlet.", "服务器与网点已协商。"},
 	"console_step_active":  {"Both ends proved that they hold the same key.", "两端证明持有同一密钥。"},
@@ -68,7 +69,7 @@ var historyTexts = map[string]message{
 	"console_revoked":         {"Key %d of %s is revoked.", "%[2]s 的密钥 %[1]d 已注销。"},
 	"console_revoked_already": {"Key %d of %s had been revoked already; the first reason stays.", "%[2]s 的密钥 %[1]d 此前已注销，保留最初的原因。"},
 	"console_revoke_expired":  {"Key %d of %s had expired already; there was nothing to revoke.", "%[2]s 的密钥 %[1]d 此前已过期，无需注销。"},
-	"console_reason_number":   {"or a number of your own", "或自定编号"},
+	"console_reason_number":   {"or own number", "或自定编号"},
 	"console_note":            {"Note for the record", "备注（存入记录）"},
 	"console_note_long":       {"At most 200 bytes.", "最多 200 字节。"},
 }

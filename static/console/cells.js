@@ -32,8 +32,8 @@ export const timeView = (at, on) => (at === undefined ? html`<span class="dim">â
 /** Why, in words; an installation's own reason is its number. @param {number | undefined} reason */
 export const reasonText = (reason) => (has(`reason_${reason}`) ? t(`reason_${reason}`) : t('console_reason_own', reason ?? 0));
 
-/** Who it was. @param {string | undefined} by */
-export const byView = (by) => (by ? html`<b class="id">${by}</b>` : html`<span class="dim">${t('console_by_server')}</span>`);
+/** Who it was: who acts upon another stands out. @param {string | undefined} by @param {string | undefined} whom */
+export const byView = (by, whom) => (by && by !== whom ? html`<b class="id">${by}</b>` : html`<span class="dim">${by || t('console_by_server')}</span>`);
 
 /** @param {string} id */
 export const outletLink = (id) => html`<a href=${address('outlet', [id])}>${id}</a>`;

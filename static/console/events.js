@@ -36,7 +36,7 @@ function filters() {
     ${outletField(outlet)}
     <label>${t('console_from')} <input type="date" name="from" data-test="filter-from" .value=${dayOf(from)} max=${dayOf(to) || nothing}></label>
     <label>${t('console_to')} <input type="date" name="to" data-test="filter-to" .value=${dayOf(to)} min=${dayOf(from) || nothing}></label>
-    <details class="kinds"><summary data-test="kinds">${t('console_kinds')}: <b>${kindsText(kinds)}</b></summary>
+    <details class="kinds"><summary data-test="kinds">${t('console_kinds')} <b>${kindsText(kinds)}</b></summary>
       <div>${Object.entries(groups).map(([name, group]) => html`<fieldset><legend>${t(`console_kinds_${name}`)}</legend>
         ${group.map((kind) => html`<label class="check"><input type="checkbox" name="kind" value=${kind} data-test=${`kind-${kind}`}
           .checked=${kinds.includes(kind)}>${t(`kind_${kind}`)}</label>`)}</fieldset>`)}</div></details>
@@ -52,7 +52,7 @@ const rowView = ({ n, at, kind, outlet, seckeyid, state, reason, by, note }) => 
   <td data-label=${t('page_key')}>${outlet && seckeyid ? keyLink(outlet, seckeyid) : nothing}</td>
   <td data-label=${t('console_why')}>${state && state > 2 && reason !== undefined ? reasonText(reason) : nothing}
     ${noteView({ n, at, kind, note })}</td>
-  <td data-label=${t('console_who')}>${byView(by)}</td>
+  <td data-label=${t('console_who')}>${byView(by, outlet)}</td>
 </tr>`;
 
 const columns = ['console_at', 'console_event', 'console_outlet', 'page_key', 'console_why', 'console_who'];

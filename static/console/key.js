@@ -75,12 +75,12 @@ const stepText = ({ state, reason }) => t(`console_step_${stateName(state)}`) + 
 /** A moment of the key's life. @param {string} mark @param {number} at @param {number | undefined} since @param {unknown} what */
 const momentView = (mark, at, since, what) => html`<li data-test="step" data-step=${mark}>
   <p class="when"><time datetime=${new Date(at).toISOString()}>${moment(at)}</time>
-    ${since === undefined || at - since < 1000 ? nothing : html`<span class="dim">+${span(at - since)}</span>`}</p>
+    ${since === undefined ? nothing : html`<span class="dim">+${at - since < 1000 ? `${at - since} ms` : span(at - since)}</span>`}</p>
   <div>${what}</div></li>`;
 
 /** @param {Step} step */
 const stepView = (step) => html`<p>${stateView(stateName(step.state))} ${stepText(step)}</p>
-  <p class="dim">${t('console_who')}: ${byView(step.by)}</p>
+  <p><span class="dim">${t('console_done_by')}</span> ${byView(step.by, key.outlet)}</p>
   ${step.note ? html`<p class="note">${step.note}</p>` : nothing}`;
 
 /** @param {Receipt} receipt */
@@ -141,7 +141,7 @@ export const keyPage = {
     due = setTimeout(read, settles);
   },
   view: () => html`<section class="key-page" data-test="key-page">
-    <div><h1>${t('page_key')} <span class="hex">${key.seckeyid || ''}</span></h1>
+    <div class="of"><h1>${t('page_key')} <span class="hex">${key.seckeyid || ''}</span></h1>
       <p>${t('console_key_outlet')} ${outletLink(key.outlet)} <span class="dim">·</span>
         <a href=${address('history', [], { outlet: key.outlet })}>${t('console_key_all')}</a></p></div>
     ${body()}

@@ -21,10 +21,9 @@ const mostHeld = 1000; // changes that a pause keeps
 /** The kinds of changes, by what they are about. */
 export const groups = {
   keys: ['negotiated', 'verified', 'retired', 'expired', 'revoked', 'receipt'],
-  trouble: ['mismatch', 'refused'],
+  trouble: ['mismatch', 'refused', 'restored'],
   outlets: ['enrolled', 'opened', 'new-secret', 'secret-gone', 'cut', 'disabled', 'enabled'],
   presence: ['connected', 'disconnected'],
-  centre: ['restored'],
 };
 const allKinds = Object.values(groups).flat();
 

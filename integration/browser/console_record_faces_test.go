@@ -1,0 +1,141 @@
+package browser
+
+import (
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// recordFaces are the states of the console in which it tells of keys and of
+// what has happened.
+var recordFaces = []face{
+	{"record-history", func(t *testing.T) *console {
+		c, _ := openFilled(t, "auditor", "#/history")
+		c.until("document.querySelector('[data-test=earlier]')")
+		return c
+	}},
+	{"record-history-selected", func(t *testing.T) *console {
+		day := time.Now().AddDate(0, 0, -1).Format(time.DateOnly)
+		c, _ := openFilled(t, "auditor", "#/history?outlet=net-000007&from="+day+"&to="+day+"&states=expired,retired")
+		c.until("document.querySelector('[data-test=row]')")
+		return c
+	}},
+	{"record-history-empty", func(t *testing.T) *console {
+		c, _ := openStaff(t, newSite(t), "auditor", "#/history")
+		c.until("document.querySelector('[data-test=history-empty]')")
+		return c
+	}},
+	{"record-history-wrong", func(t *testing.T) *console {
+		c, _ := openFilled(t, "auditor", "#/history?outlet=no+such+outlet")
+		c.until("document.querySelector('[data-test=history] [role=alert]')")
+		return c
+	}},
+	{"record-exporting", func(t *testing.T) *console {
+		c, _ := openFilled(t, "auditor", "#/history")
+		c.run(`globalThis.showSaveFilePicker = async () => { // a file on a disk that is full of other work
+			let lines = 0;
+			return { createWritable: async () => ({ write: () => (lines++ < 3 ? Promise.resolve() : new Promise(() => {})), abort: async () => {} }) };
+		}`)
+		c.click("export-csv")
+		c.until("document.querySelector('[data-test=export-rows]')?.textContent.includes('keys')")
+		return c
+	}},
+	{"record-exported", func(t *testing.T) *console {
+		c, _ := openFilled(t, "auditor", "#/history")
+		c.run("globalThis.showSaveFilePicker = async () => (await navigator.storage.getDirectory()).getFileHandle('history.csv', { create: true })")
+		c.click("export-csv")
+		c.until("document.querySelector('[data-test=export][data-state=done]')")
+		return c
+	}},
+	{"record-key", func(t *testing.T) *console {
+		c, _ := openFilled(t, "operator", "#/key/net-000007/8")
+		c.until("document.querySelector('[data-test=key-revoke]')")
+		return c
+	}},
+	{"record-key-ended", func(t *testing.T) *console {
+		c, _ := openFilled(t, "auditor", "#/key/net-000007/2")
+		c.says("key-state", "expired")
+		return c
+	}},
+	{"record-key-revoked", func(t *testing.T) *console {
+		c, _ := openRevoked(t)
+		c.until("document.querySelector('[data-step=receipt]')")
+		return c
+	}},
+	{"record-key-no-receipt", func(t *testing.T) *console {
+		c, _ := openFilled(t, "operator", "#/key/net-000007/8")
+		c.click("key-revoke")
+		c.keys("revoke-own", "42")
+		c.click("ask-yes")
+		c.says("outcome", "is revoked")
+		c.until("document.querySelector('[data-step=revoked]')")
+		return c
+	}},
+	{"record-revoke-asked", func(t *testing.T) *console {
+		c, _ := openFilled(t, "operator", "#/key/net-000007/8")
+		c.click("key-revoke")
+		c.until("document.querySelector('#ask').open")
+		return c
+	}},
+	{"record-key-none", func(t *testing.T) *console {
+		c, _ := openFilled(t, "operator", "#/key/net-000007/800")
+		c.until("document.querySelector('[data-test=key-page] [role=alert]')")
+		return c
+	}},
+	{"record-events", func(t *testing.T) *console {
+		c, _ := openRevoked(t)
+		c.run("location.hash = '#/events'")
+		c.until("document.querySelector('[data-test=event]')")
+		return c
+	}},
+	{"record-events-kinds", func(t *testing.T) *console {
+		c, _ := openFilled(t, "auditor", "#/events?kinds=revoked,mismatch")
+		c.until("document.querySelector('[data-test=event]')")
+		c.run("document.querySelector('details.kinds').open = true")
+		return c
+	}},
+	{"record-events-paused", func(t *testing.T) *console {
+		c, _ := openFilled(t, "auditor", "#/events")
+		c.until("document.querySelector('[data-test=event]')")
+		c.click("pause")
+		c.s.enrol()
+		c.says("pause", "1 new")
+		return c
+	}},
+	{"record-events-none", func(t *testing.T) *console {
+		c, _ := openFilled(t, "auditor", "#/events?to=2020-01-01")
+		c.until("document.querySelector('[data-test=events-empty]')")
+		return c
+	}},
+	{"record-events-offline", func(t *testing.T) *console {
+		c, _ := openFilled(t, "auditor", "#/events")
+		c.until("document.querySelector('[data-test=event]')")
+		c.allow(offline...)
+		c.s.stop(syscall.SIGKILL)
+		c.says("countdown", "Next attempt in")
+		return c
+	}},
+	{"record-help", func(t *testing.T) *console {
+		c, _ := openStaff(t, newSite(t), "operator", "#/help")
+		c.until("document.querySelector('[data-test=help]')")
+		return c
+	}},
+}
+
+// openRevoked shows a key that an operator has revoked and its agent wiped.
+func openRevoked(t *testing.T) (c *console, id string) {
+	t.Helper()
+	s := newSite(t)
+	id, token := s.enrol()
+	m := newTerminal(t, s)
+	m.enrol(token)
+	m.agent()
+	eventually(t, "the agent holds a key", func() bool { out, ok := m.try("show"); return ok && strings.Contains(out, "active") })
+	c, _ = openStaff(t, s, "operator", "#/key/"+id+"/1")
+	c.click("key-revoke")
+	c.keys("revoke-note", "Laptop lost on the train, reported at 09:40 by the branch")
+	c.click("ask-yes")
+	c.says("outcome", "is revoked")
+	return c, id
+}
