@@ -32,6 +32,7 @@ func (s *Store) Outlets(ctx context.Context, q keyservice.OutletQuery) ([]keyser
 		return nil, nil // a part of an id has the form of one
 	}
 	w := &where{args: at(q.Now)}
+	from, order := w.outletsFrom(q)
 	w.and(`o.id > ?`, q.After)
 	if q.ID != "" {
 		w.and(`o.id = ?`, q.ID)
@@ -56,21 +57,23 @@ func (s *Store) Outlets(ctx context.Context, q keyservice.OutletQuery) ([]keyser
 			(SELECT max(at) FROM (SELECT c.seen_at AS at FROM contact c WHERE c.outlet = o.id
 				UNION ALL SELECT s.beat_at FROM presence p CROSS JOIN process s ON s.id = p.process WHERE p.outlet = o.id)),
 			`+freshness+`, l.seckeyid, l.ends_at, k.fp, k.expires_at
-		FROM `+outletsFrom(q)+activeKey+`
+		FROM `+from+activeKey+`
 			LEFT JOIN seckey k ON k.outlet = l.outlet AND k.seckeyid = l.seckeyid`+
-			w.String()+` ORDER BY o.id LIMIT ?`, append(w.args, q.Limit)...)
+			w.String()+` ORDER BY `+order+` LIMIT ?`, append(w.args, q.Limit)...)
 }
 
-// outletsFrom is where the rows come from: few whose key ends soon, or who are
-// connected, are found among these. CROSS keeps the order of the join.
-func outletsFrom(q keyservice.OutletQuery) string {
+// outletsFrom is where the rows come from, and which column has their order:
+// few whose key ends soon, or who are connected, are found among these. CROSS
+// keeps the order of the join.
+func (w *where) outletsFrom(q keyservice.OutletQuery) (from, order string) {
 	switch {
 	case slices.Equal(q.Freshness, []keyservice.Freshness{keyservice.FreshnessSoon}):
-		return `(SELECT outlet FROM sealed_key WHERE state = 2 AND soon_at < :now) d CROSS JOIN outlet o ON o.id = d.outlet`
+		return `(SELECT outlet FROM sealed_key WHERE state = 2 AND soon_at < :now) d CROSS JOIN outlet o ON o.id = d.outlet`, `o.id`
 	case q.Connected != nil && *q.Connected:
-		return `(SELECT DISTINCT outlet FROM presence WHERE process IN ` + lives + `) d CROSS JOIN outlet o ON o.id = d.outlet`
+		w.and(`d.outlet > ? AND d.process = (SELECT min(p.process) FROM presence p WHERE p.outlet = d.outlet AND p.process IN `+lives+`)`, q.After)
+		return `presence d CROSS JOIN outlet o ON o.id = d.outlet`, `d.outlet`
 	}
-	return `outlet o`
+	return `outlet o`, `o.id`
 }
 
 func scanOutletRow(scan func(...any) error, now time.Time) (o keyservice.OutletRow, err error) {
@@ -98,12 +101,18 @@ func (s *Store) Counts(ctx context.Context, now time.Time) (c keyservice.Counts,
 		return c, failure("counts", err)
 	}
 	defer tx.Rollback()
-	err = tx.QueryRowContext(ctx, `SELECT count(*), count(*) FILTER (WHERE disabled), count(*) FILTER (WHERE here),
+	err = tx.QueryRowContext(ctx, `SELECT count(*), count(*) FILTER (WHERE disabled),
 			count(*) FILTER (WHERE freshness = 1), count(*) FILTER (WHERE freshness = 2),
 			count(*) FILTER (WHERE freshness = 3), count(*) FILTER (WHERE freshness = 0)
-		FROM (SELECT o.disabled, `+connected+` AS here, CASE WHEN NOT o.disabled THEN `+freshness+` END AS freshness
+		FROM (SELECT o.disabled, CASE WHEN NOT o.disabled THEN `+freshness+` END AS freshness
 			FROM outlet o`+activeKey+` WHERE o.role = 1)`, at(now)...).
-		Scan(&c.All, &c.Disabled, &c.Connected, &c.Fresh, &c.Soon, &c.Stale, &c.None)
+		Scan(&c.All, &c.Disabled, &c.Fresh, &c.Soon, &c.Stale, &c.None)
+	if err != nil {
+		return c, failure("counts", err)
+	}
+	// Everybody who is connected, but for the few people.
+	err = tx.QueryRowContext(ctx, `SELECT (SELECT count(DISTINCT outlet) FROM presence WHERE process IN `+lives+`) -
+		(SELECT count(*) FROM outlet o WHERE o.role <> 1 AND `+connected+`)`, at(now)...).Scan(&c.Connected)
 	if err != nil {
 		return c, failure("counts", err)
 	}

@@ -71,7 +71,9 @@ func (s *Store) Keys(ctx context.Context, q keyservice.KeyQuery) ([]keyservice.K
 		w.and(`coalesce(s5.state, s4.state, s3.state, s2.state, s1.state) IN (`+marks(len(q.States))+`)`, anys(q.States)...)
 	}
 	if q.Unreceipted {
-		w.and(`(k.outlet, k.seckeyid) IN (SELECT outlet, seckeyid FROM key_state WHERE state = 5) AND r5.at IS NULL`)
+		w.and(`k.n IN (SELECT u.n FROM key_state v INDEXED BY key_state_revoked
+			CROSS JOIN seckey u ON u.outlet = v.outlet AND u.seckeyid = v.seckeyid WHERE v.state = 5
+				AND NOT EXISTS (SELECT 1 FROM receipt r WHERE r.outlet = v.outlet AND r.seckeyid = v.seckeyid AND r.state = 5))`)
 	}
 	order := ` ORDER BY k.n DESC LIMIT ?`
 	if q.ByNumber {

@@ -15,7 +15,7 @@ CREATE TABLE presence (
     process text       NOT NULL REFERENCES process (id),
     PRIMARY KEY (outlet, process)
 );
-CREATE INDEX presence_process ON presence (process);
+CREATE INDEX presence_process ON presence (process, outlet);
 
 -- What the change table says of an outlet's presence over all processes.
 CREATE TABLE contact (
