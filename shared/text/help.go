@@ -92,5 +92,6 @@ var helpTexts = map[string]message{
 	"console_help_role_auditor":  {"Sees everything and changes nothing; every attempt to is refused and recorded.", "可查看全部，不能更改；任何更改尝试都会被拒绝并记录。"},
 
 	"console_help_goes":      {"go to %s", "转到%s"},
+	"console_help_search":    {"look for an outlet", "查找网点"},
 	"console_help_shortcuts": {"Use these keys. Turn them off if you speak to your machine or press keys by accident.", "启用快捷键。若使用语音输入或容易误触，请关闭。"},
 }

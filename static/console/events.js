@@ -44,16 +44,28 @@ function filters() {
   </form>`;
 }
 
-/** A change, its words as the catalog has them. @param {Change} change */
-const rowView = ({ n, at, kind, outlet, seckeyid, state, reason, by, note }) => html`<tr data-test="event" data-n=${n} data-kind=${kind}>
-  <td data-label=${t('console_at')}><time datetime=${new Date(at).toISOString()}>${clock(at)}</time></td>
-  <th scope="row" data-label=${t('console_event')}>${kindView(kind)}</th>
-  <td data-label=${t('console_outlet')}>${outlet ? outletLink(outlet) : nothing}</td>
-  <td data-label=${t('page_key')}>${outlet && seckeyid ? keyLink(outlet, seckeyid) : nothing}</td>
-  <td data-label=${t('console_why')}>${state && state > 2 && reason !== undefined ? reasonText(reason) : nothing}
-    ${noteView({ n, at, kind, note })}</td>
-  <td data-label=${t('console_who')}>${byView(by, outlet)}</td>
-</tr>`;
+/** A cell that says nothing has no label either. @param {string} label @param {unknown} content */
+const cell = (label, content) => html`<td data-label=${content ? t(label) : nothing}>${content || nothing}</td>`;
+
+/** Why, in words and by the note, if either is there. @param {Change} change */
+function whyView(change) {
+  const { state, reason, note } = change;
+  const ended = state !== undefined && state > 2 && reason !== undefined;
+  return (ended || note) && html`<span>${ended ? reasonText(reason) : nothing} ${noteView(change)}</span>`;
+}
+
+/** @param {Change} change */
+function rowView(change) {
+  const { n, at, kind, outlet, seckeyid, by } = change;
+  return html`<tr data-test="event" data-n=${n} data-kind=${kind}>
+    <td data-label=${t('console_at')}><time datetime=${new Date(at).toISOString()}>${clock(at)}</time></td>
+    <th scope="row" data-label=${t('console_event')}>${kindView(kind)}</th>
+    ${cell('console_outlet', outlet && outletLink(outlet))}
+    ${cell('page_key', outlet && seckeyid && keyLink(outlet, seckeyid))}
+    ${cell('console_why', whyView(change))}
+    ${cell('console_who', byView(by, outlet))}
+  </tr>`;
+}
 
 const columns = ['console_at', 'console_event', 'console_outlet', 'page_key', 'console_why', 'console_who'];
 

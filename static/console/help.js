@@ -29,7 +29,6 @@ const goTo = () => Object.values(pages).filter((page) => page.key && page.nav)
 /** @type {import("./pages.js").Page} */
 export const help = {
   nav: 'console_help',
-  key: '?',
   title: () => t('console_help'),
   mount() {},
   update() {},
@@ -43,7 +42,7 @@ export const help = {
       entry('6–255', t('console_help_reason_own'))])}
     ${section('kinds', Object.values(groups).flat().map((kind) => entry(t(`kind_${kind}`), t(`console_help_kind_${kind}`))))}
     ${section('people', people.map((role) => entry(t(`role_${role}`), t(`console_help_role_${role}`))))}
-    ${section('keyboard', html`${goTo()}${entry(keysView('?'), t('console_help_goes', t('console_help')))}`)}
+    ${section('keyboard', html`${goTo()}${entry(keysView('/'), t('console_help_search'))}${entry(keysView('?'), t('console_help_goes', t('console_help')))}`)}
     <label class="check"><input type="checkbox" data-test="shortcuts" .checked=${shortcutsOn()}
       @change=${(/** @type {Event} */ e) => turnShortcuts(/** @type {HTMLInputElement} */ (e.target).checked)}>${t('console_help_shortcuts')}</label>
   </div>`,

@@ -75,7 +75,7 @@ const stepText = ({ state, reason }) => t(`console_step_${stateName(state)}`) + 
 /** A moment of the key's life. @param {string} mark @param {number} at @param {number | undefined} since @param {unknown} what */
 const momentView = (mark, at, since, what) => html`<li data-test="step" data-step=${mark}>
   <p class="when"><time datetime=${new Date(at).toISOString()}>${moment(at)}</time>
-    ${since === undefined ? nothing : html`<span class="dim">+${at - since < 1000 ? `${at - since} ms` : span(at - since)}</span>`}</p>
+    ${since === undefined || at < since ? nothing : html`<span class="dim">+${at - since < 1000 ? `${at - since} ms` : span(at - since)}</span>`}</p>
   <div>${what}</div></li>`;
 
 /** @param {Step} step */
@@ -99,10 +99,10 @@ function outlook(row) {
 
 function timeline() {
   const { steps, receipts } = key;
-  const all = [
-    ...steps.map((step) => ({ at: step.at, mark: stateName(step.state), what: stepView(step) })),
-    ...receipts.map((receipt) => ({ at: receipt.at, mark: 'receipt', what: receiptView(receipt) })),
-  ].sort((a, b) => a.at - b.at);
+  const all = steps.flatMap((step) => [
+    { at: step.at, mark: stateName(step.state), what: stepView(step) },
+    ...receipts.filter((r) => r.state === step.state).map((r) => ({ at: r.at, mark: 'receipt', what: receiptView(r) })),
+  ]);
   return html`<ol class="timeline">${all.map(({ at, mark, what }, i) => momentView(mark, at, all[i - 1]?.at, what))}
     ${key.row ? outlook(key.row) : nothing}</ol>`;
 }

@@ -4,11 +4,12 @@ import { repeat } from '../vendor/lit-html/directives/repeat.js';
 import { isOpen } from '../connection.js';
 import { failureText } from '../failure.js';
 import { grouped, number, t } from '../i18n.js';
+import { onForget, redraw } from '../page.js';
 import { enable, enrol, isMyself, newSecret } from './acts.js';
 import { mayAct } from './app.js';
 import { keyLink } from './cells.js';
 import { freshness, left, presence, roles } from './marks.js';
-import { again, begin, doubt, forget, inSight, list, refresh, take } from './outlet-list.js';
+import { again, begin, doubt, forget, inSight, isOf, list, refresh, take } from './outlet-list.js';
 import { address, here, navigate, replace } from './route.js';
 import { shortcut } from './shortcuts.js';
 import { Virtual } from './virtual.js';
@@ -30,8 +31,6 @@ let filter = filterOf(here());
 let due = 0;
 
 const virtual = new Virtual('#outlets', () => inSight(virtual.first, virtual.last));
-/** @returns {[number, number]} */
-const sight = () => [virtual.first, Math.min(virtual.last, list.rows.length)];
 
 /** Shows what an address says. @param {Route} route */
 async function show(route) {
@@ -40,6 +39,18 @@ async function show(route) {
   await begin(filter);
   virtual.measure();
 }
+
+/** Shows what was shown, where it was left. @param {number} y */
+function comeBack(y) {
+  doubt();
+  setTimeout(() => {
+    scrollTo(0, y);
+    if (virtual.measure()) redraw();
+  });
+}
+
+/** Notes the place in the list, for whoever comes back to it. */
+const keepPlace = () => history.replaceState({ y: scrollY }, '');
 
 /** @param {Partial<Filter>} change */
 const to = (change) => {
@@ -90,7 +101,7 @@ const buttons = (row) => html`
 /** @param {OutletRow} row @param {number} index */
 const rowView = (row, index) => html`<tr data-test="outlet" data-id=${row.id} data-connected=${row.connected ? 'yes' : 'no'} data-disabled=${row.disabled ? 'yes' : 'no'}
   aria-rowindex=${index + 2}>
-  <th scope="row"><a href=${address('outlet', [row.id])}>${row.id}</a>${row.role === 1 ? nothing : html` <span class="dim">${t(`role_${roles[row.role]}`)}</span>`}</th>
+  <th scope="row"><a href=${address('outlet', [row.id])} @click=${keepPlace}>${row.id}</a>${row.role === 1 ? nothing : html` <span class="dim">${t(`role_${roles[row.role]}`)}</span>`}</th>
   <td class="at-presence">${presence(row)}</td>
   <td class="at-fresh">${freshness(row)} ${left(row)}</td>
   <td class="at-key">${row.seckeyid === undefined ? html`<span class="dim">–</span>` : html`${keyLink(row.id, row.seckeyid)}
@@ -132,7 +143,8 @@ async function enrolled() {
   if (id) await refresh(id);
 }
 
-shortcut('/', () => /** @type {HTMLElement | null} */ (document.querySelector('[data-test=search]'))?.focus());
+onForget(forget);
+shortcut('/', () => /** @type {HTMLElement | null} */ (document.querySelector('[data-test=search], [data-test=filter-outlet]'))?.focus());
 
 /** @type {import("./pages.js").Page} */
 export const outlets = {
@@ -141,16 +153,18 @@ export const outlets = {
   title: () => t('console_outlets'),
   mount(route) {
     virtual.start();
+    const { y } = history.state ?? {};
+    if (y !== undefined && isOf(filterOf(route))) return comeBack(y);
+    forget();
     show(route);
   },
   update: show,
   unmount() {
     clearTimeout(due);
     virtual.stop();
-    forget();
   },
-  opened: () => doubt(...sight()),
-  changed: (change) => take(change, sight),
+  opened: doubt,
+  changed: take,
   view: () => html`<section class="outlets" aria-busy=${list.loading ? 'true' : 'false'}>
     <div class="head"><h1>${t('console_outlets')}</h1>
       ${mayAct() ? html`<button type="button" class="primary" data-test="enrol" ?disabled=${!isOpen()} @click=${enrolled}>${t('console_enrol_new')}</button>` : nothing}</div>
