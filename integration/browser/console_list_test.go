@@ -117,6 +117,20 @@ func TestConsoleList(t *testing.T) {
 		c.run("history.back()")
 		c.until("location.hash === '#/outlets?disabled=yes' && document.querySelector('[data-test=filter-freshness]').value === ''")
 	})
+	t.Run("place", func(t *testing.T) {
+		c.run("location.hash = '#/outlets'")
+		c.until("document.querySelectorAll('[data-test=outlet]').length > 10 && document.querySelector('[data-test=filter-disabled]').value === ''")
+		c.run("for (let i = 0; i < 30; i++) { scrollBy(0, 2000); await new Promise((r) => setTimeout(r, 50)); }")
+		c.until("scrollY > 10000")
+		was := eval[map[string]any](c.tab, `
+			const link = [...document.querySelectorAll('[data-test=outlet] a')].find((a) => a.getBoundingClientRect().top > 100);
+			const at = { id: link.textContent, y: scrollY };
+			link.click();
+			return at;`)
+		c.until("document.querySelector('[data-test=outlet-page] .facts') && scrollY === 0")
+		c.run("history.back()")
+		c.until(fmt.Sprintf("Math.abs(scrollY - %v) < 100 && %s", was["y"], row(was["id"].(string), "")))
+	})
 	t.Run("overview", func(t *testing.T) {
 		c.run("location.hash = '#/overview'")
 		c.until("document.querySelector('[data-test=figure-stale]')")

@@ -48,7 +48,12 @@ func (c *console) enrolled(id, role string) (token string) {
 // the field, and not there any more once its dialog is closed.
 func TestConsoleEnrol(t *testing.T) {
 	s := newSite(t)
-	c, _ := openStaff(t, s, "operator", "#/outlets")
+	c, _ := openStaff(t, s, "operator", "#/outlets", `
+		globalThis.logged = [];
+		for (const kind of ['log', 'debug', 'info', 'warn', 'error']) {
+			const write = console[kind];
+			console[kind] = (...args) => { logged.push(args.map(String).join(' ')); write.apply(console, args); };
+		}`)
 	c.until("document.querySelector('[data-test=outlets-empty]')")
 	c.click("enrol")
 	c.keys("enrol-id", "FRONT-01")
@@ -61,6 +66,7 @@ func TestConsoleEnrol(t *testing.T) {
 	for where, has := range map[string]string{
 		"the page":       eval[string](c.tab, "return document.documentElement.outerHTML + [...document.querySelectorAll('input, textarea')].map((f) => f.value).join()"),
 		"what it stored": c.stored(),
+		"what it logged": eval[string](c.tab, "return logged.join()"),
 		"its address":    eval[string](c.tab, "return location.href"),
 		"its variables":  eval[string](c.tab, "return Object.keys(globalThis).map((k) => { try { return JSON.stringify(globalThis[k]) } catch { return '' } }).join()"),
 		"the log":        s.log.since(0),
@@ -108,7 +114,9 @@ func TestConsolePresence(t *testing.T) {
 	id, token := s.enrol()
 	list, _ := openStaff(t, s, "auditor", "#/outlets")
 	one, _ := openStaff(t, s, "auditor", "#/outlet/"+id)
+	online, _ := openStaff(t, s, "auditor", "#/outlets?online=yes")
 	overview, _ := openStaff(t, s, "auditor", "#/overview")
+	online.until("document.querySelector('[data-test=outlets-empty]')")
 	list.until(row(id, "[data-connected=no] [data-fresh=none]"))
 	one.until("document.querySelector('[data-test=outlet-page] .presence[data-presence=offline]')")
 	overview.until("document.querySelector('[data-test=figure-connected] b')?.textContent === '0'")
@@ -118,6 +126,7 @@ func TestConsolePresence(t *testing.T) {
 	m.enrol(token)
 	stop := m.agent()
 	list.until(row(id, "[data-connected=yes] [data-fresh=fresh]"))
+	online.until(row(id, "[data-connected=yes]"))
 	one.until("document.querySelector('[data-test=outlet-page] .presence[data-presence=online]') && document.querySelector('[data-test=key-row][data-state=active]')")
 	overview.until("document.querySelector('[data-test=figure-connected] b').textContent === '1'")
 	overview.until("document.querySelector('[data-test=health][data-good=yes]') && document.querySelector('[data-test=figure-fresh] b').textContent === '1'")

@@ -11,21 +11,9 @@ import { freshnesses, roles } from './marks.js';
 /** @typedef {{ query: string, freshness: string, online: string, role: string, disabled: string }} Filter as in the address: words, empty for any */
 
 const page = 200;
+const ahead = 100; // rows below those in sight from which on the next page is read
 const atOnce = 20; // changed outlets that are asked for one by one; of more, what is in sight is read again
-
-/** @param {OutletRow} a @param {OutletRow} b */
-const byId = (a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
-
-/** @param {Filter} f */
-function document(f) {
-  return {
-    ...(f.query && { query: f.query }),
-    ...(f.freshness && { freshness: freshnesses.indexOf(f.freshness) }),
-    ...(f.online && { connected: f.online === 'yes' }),
-    ...(f.disabled && { disabled: f.disabled === 'yes' }),
-    roles: f.role === 'all' ? [1, 2, 3] : [Math.max(1, roles.indexOf(f.role))],
-  };
-}
+const settles = 100; // ms: changes that come within are taken together
 
 export const list = {
   /** @type {OutletRow[]} */
@@ -43,10 +31,28 @@ export const list = {
 let filter = { query: '', freshness: '', online: '', role: '', disabled: '' };
 const reading = questions();
 
-/** Row by row, when it was read: what changed since without being seen is read again when it comes in sight. @type {WeakMap<OutletRow, number>} */
+/** The rows that are in sight, the last exclusive. */
+const sight = { first: 0, last: 0 };
+
+/** When a row was read, in eras: what was read in an earlier one is read again when it comes in sight. @type {WeakMap<OutletRow, number>} */
 const readIn = new WeakMap();
 let era = 0;
 let repairing = false;
+
+/** @param {OutletRow} a @param {OutletRow} b */
+const byId = (a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+
+/** What is asked for, as outlets has it. */
+const selection = () => ({
+  ...(filter.query && { query: filter.query }),
+  ...(filter.freshness && { freshness: freshnesses.indexOf(filter.freshness) }),
+  ...(filter.online && { connected: filter.online === 'yes' }),
+  ...(filter.disabled && { disabled: filter.disabled === 'yes' }),
+  roles: filter.role === 'all' ? [1, 2, 3] : [Math.max(1, roles.indexOf(filter.role))],
+});
+
+/** @param {string | undefined} after @param {number} limit @returns {Promise<Answer>} */
+const ask = (after, limit) => administer({ op: 'outlets', ...selection(), ...(after && { after }), limit });
 
 /** @param {OutletRow[]} rows */
 function stamp(rows) {
@@ -55,19 +61,21 @@ function stamp(rows) {
 }
 
 /** Reads the first page of what a filter selects. @param {Filter} f */
-export async function begin(f) {
+export function begin(f) {
   filter = f;
-  await next(true);
+  return next(true);
 }
 
-/** Reads the page after the last, or the first. @param {boolean} [anew] */
-async function next(anew = false) {
+/** The list is that of a filter, and was read. @param {Filter} f */
+export const isOf = (f) => list.known && JSON.stringify(f) === JSON.stringify(filter);
+
+/** Reads the page after the last, or the first. @param {boolean} anew */
+async function next(anew) {
   const latest = reading.next();
   list.loading = true;
   redraw();
   try {
-    const after = anew ? undefined : list.rows.at(-1)?.id;
-    const answer = /** @type {Answer} */ (await administer({ op: 'outlets', ...document(filter), ...(after && { after }), limit: page }));
+    const answer = await ask(anew ? undefined : list.rows.at(-1)?.id, page);
     if (!latest()) return;
     list.rows = anew ? stamp(answer.rows) : [...list.rows, ...stamp(answer.rows)];
     list.more = answer.after !== undefined;
@@ -78,74 +86,115 @@ async function next(anew = false) {
     list.failure = error;
   }
   list.loading = false;
+  goOn();
   redraw();
 }
 
-/** Rows up to that one are in sight: reads on when the end comes near. @param {number} first @param {number} last */
+/** Reads on when the end comes near, and again what is old. */
+function goOn() {
+  if (!list.known || list.failure) return;
+  if (list.more && !list.loading && sight.last + ahead > list.rows.length) next(false);
+  if (list.rows.slice(sight.first, sight.last).some((row) => readIn.get(row) !== era)) repair();
+}
+
+/** Those rows are in sight now. @param {number} first @param {number} last exclusive */
 export function inSight(first, last) {
-  if (list.more && !list.loading && !list.failure && last + page / 2 > list.rows.length) next();
-  if (list.rows.slice(first, last).some((row) => readIn.get(row) !== era)) repair(first, last);
+  Object.assign(sight, { first, last });
+  goOn();
 }
 
 /** Tries again what failed. */
-export const again = () => next(!list.known);
-
-/** What is known may be old: it is read again as it comes in sight. @param {number} first @param {number} last */
-export function doubt(first, last) {
-  era++;
-  if (!list.known) again();
-  else repair(first, last);
+export function again() {
+  list.failure = null;
+  if (list.known) goOn();
+  else next(true);
 }
 
-/** Reads the rows in sight again, and puts them in the place of what was there. @param {number} first @param {number} last */
-async function repair(first, last) {
+/** What is known may be old: it is read again as it comes in sight. */
+export function doubt() {
+  era++;
+  if (!list.known) return again();
+  list.failure = null;
+  repair();
+}
+
+/** Reads the rows in sight again, and puts them in the place of what was there. */
+async function repair() {
   if (repairing) return;
   repairing = true;
   const mine = era;
   const before = filter;
-  const after = first > 0 ? list.rows[first - 1]?.id : undefined;
+  const after = list.rows[sight.first - 1]?.id;
   try {
-    const answer = /** @type {Answer} */ (await administer({ op: 'outlets', ...document(filter), ...(after && { after }), limit: Math.min(page, Math.max(1, last - first)) }));
+    const answer = await ask(after, Math.min(page, Math.max(1, sight.last - sight.first)));
     if (before === filter && mine === era) {
-      const end = answer.after; // absent: there is nothing behind these
-      const head = list.rows.filter((row) => after !== undefined && row.id <= after);
+      const head = after === undefined ? [] : list.rows.filter((row) => row.id <= after);
+      const end = answer.after; // absent: nothing lies behind these
       const tail = end === undefined ? [] : list.rows.filter((row) => row.id > end);
       list.rows = [...head, ...stamp(answer.rows), ...tail];
+      list.more = end !== undefined && (list.more || tail.length === 0);
     }
   } catch (error) {
     list.failure = error;
   }
   repairing = false;
+  goOn();
   redraw();
 }
 
-/** @type {Set<string>} outlets of which something has changed */
-let changed = new Set();
+/** @type {Change[]} */
+let coming = [];
 let due = 0;
 
-/** Takes a change: presence at once, of all else the outlet is read again. @param {Change} change @param {() => [number, number]} sight */
-export function take(change, sight) {
-  if (change.kind === 'lost') return doubt(...sight());
-  const { outlet } = change;
-  if (outlet === undefined) return;
-  const at = list.rows.findIndex((row) => row.id === outlet);
-  if (at < 0 && change.kind !== 'enrolled') return;
-  if (change.kind === 'connected' || change.kind === 'disconnected') {
-    put({ ...list.rows[at], connected: change.kind === 'connected', seen: change.at });
-    return;
+/** Takes a change, with those that come soon after it. @param {Change} change */
+export function take(change) {
+  if (change.kind === 'lost') return doubt();
+  if (change.outlet === undefined) return;
+  coming.push(change);
+  due ||= window.setTimeout(settle, settles);
+}
+
+/** A change may bring an outlet into a list that it is not in: one that is filtered, or any if it is new. @param {Change} change */
+function mayEnter({ kind, outlet = '' }) {
+  if (list.more && outlet > (list.rows.at(-1)?.id ?? '')) return false;
+  return kind === 'enrolled' || filter.freshness !== '' || filter.online !== '' || filter.disabled !== '';
+}
+
+/** Takes what has come: presence at once, of all else the outlets are read again. */
+function settle() {
+  due = 0;
+  /** @type {Map<string, Change>} */
+  const presence = new Map();
+  /** @type {Set<string>} */
+  const changed = new Set();
+  const shown = new Set(list.rows.map((row) => row.id));
+  for (const change of coming) {
+    const { kind, outlet = '' } = change;
+    if (!shown.has(outlet) && !mayEnter(change)) continue;
+    if (shown.has(outlet) && (kind === 'connected' || kind === 'disconnected')) presence.set(outlet, change);
+    else changed.add(outlet);
   }
-  changed.add(outlet);
-  due ||= window.setTimeout(() => {
-    due = 0;
-    const ids = [...changed];
-    changed = new Set();
-    if (ids.length > atOnce) doubt(...sight());
-    else ids.forEach(refresh);
-  }, 150);
+  coming = [];
+  if (presence.size) {
+    list.rows = list.rows.map((row) => {
+      const change = presence.get(row.id);
+      return change ? renewed(row, { connected: change.kind === 'connected', seen: change.at }) : row;
+    });
+  }
+  if (changed.size > atOnce) doubt();
+  else changed.forEach(refresh);
+  redraw();
+}
+
+/** A row of which something is known better; of the rest it is as old as it was. @param {OutletRow} row @param {Partial<OutletRow>} better */
+function renewed(row, better) {
+  const fresh = { ...row, ...better };
+  readIn.set(fresh, readIn.get(row) ?? 0);
+  return fresh;
 }
 
 /** Puts a row in the place of what was there. @param {OutletRow} row */
-export function put(row) {
+function put(row) {
   stamp([row]);
   const at = list.rows.findIndex((r) => r.id === row.id);
   if (at >= 0) list.rows = list.rows.with(at, row);
@@ -153,7 +202,7 @@ export function put(row) {
   redraw();
 }
 
-/** A new row belongs to what is shown. @param {OutletRow} row */
+/** A row belongs to what is shown. @param {OutletRow} row */
 function fits(row) {
   const { freshness, online, role, disabled, query } = filter;
   return row.id.toLowerCase().includes(query.toLowerCase()) && (role === 'all' || roles[row.role] === (role || 'outlet')) &&
@@ -166,7 +215,7 @@ export async function refresh(id) {
   try {
     put((/** @type {{ outlet: OutletRow }} */ (await administer({ op: 'outlet', id }))).outlet);
   } catch {
-    era++; // it is read again with the others, or its failure told there
+    era++; // it is read again with the others, which tells what is wrong
   }
 }
 
@@ -174,6 +223,6 @@ export function forget() {
   reading.stop();
   clearTimeout(due);
   due = 0;
-  changed = new Set();
+  coming = [];
   Object.assign(list, { rows: [], more: false, loading: false, known: false, failure: null });
 }

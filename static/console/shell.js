@@ -58,7 +58,7 @@ export const consoleView = () => html`
 
 /** A connection has opened. */
 export async function arrived() {
-  follow();
+  if (!shown) follow();
   try {
     await opened();
   } catch (error) {
