@@ -203,7 +203,7 @@ func (e *env) statusWords(v *statusView) string {
 	if v.Renewal != nil {
 		add("status_renewal", text.Time(*v.Renewal))
 	}
-	if v.Agent {
+	if v.Agent && v.Since != nil {
 		connected := e.T("status_not_connected", text.Time(*v.Since))
 		if v.Connected != "" {
 			connected = e.T("status_connected", v.Connected, text.Time(*v.Since))
