@@ -57,7 +57,7 @@ screenshots:
 
 ## crash    the crash tests in their full number: programs killed -9 at random, about ten minutes
 crash:
-	CRASH=full go test ./shm ./integration -run 'Killed' -count=1 -v -timeout 60m
+	CRASH=full go test ./shm ./integration -run 'Killed|Weather' -count=1 -v -timeout 60m
 
 ## rotation ten minutes of keys that live one minute, under readers in C and Go at both ends
 rotation:

@@ -379,6 +379,22 @@ func (l *log) after(word string) string {
 	return value
 }
 
+// TestServeStopped: a server that is told to stop while it still opens its
+// store ends as one that is told to later.
+func TestServeStopped(t *testing.T) {
+	t.Parallel()
+	f := newFolder(t)
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	said := &log{}
+	if err := run(ctx, []string{"serve", "--listen", "127.0.0.1:0", "--data", f.path}, said, said); err != nil {
+		t.Errorf("it ends with %v", err)
+	}
+	if said.after("msg=stopped while=") == "" {
+		t.Errorf("it says %q", said.b.String())
+	}
+}
+
 // TestServe: it serves until it is told to stop, and commands work beside it.
 func TestServe(t *testing.T) {
 	t.Parallel()

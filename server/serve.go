@@ -75,6 +75,10 @@ func (c *serveCmd) Run(e *env) error {
 		cfg.Publish = func(ctx context.Context, outlet string) error { return segment.Publish(ctx, outlet) }
 	}
 	in, err := e.open(cfg)
+	if err != nil && e.Err() != nil { // told to stop before it had begun
+		log.Info("stopped", "while", err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
