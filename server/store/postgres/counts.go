@@ -12,15 +12,16 @@ import (
 	"hufu/shared/wire"
 )
 
-// Parts of queries about outlets called o, with the active key called l that
-// activeKey joins. %s is the time of now. lives are the processes whose term
-// has not run out.
+// Parts of queries about outlets called o, with the active key called l. %[1]s
+// is the time of now. lives are the processes whose term has not run out. A
+// subquery with LIMIT 1 or OFFSET 0 looks up one outlet by index and cannot
+// become a scan of all, whatever the planner believes about sizes.
 const (
 	lives     = `ARRAY(SELECT id FROM process WHERE until > now())`
-	connected = `EXISTS (SELECT FROM presence p WHERE p.outlet = o.id AND p.process = ANY (` + lives + `))`
-	activeKey = ` LEFT JOIN sealed_key l ON l.outlet = o.id AND l.state = 2 AND l.ends_at > %[1]s::timestamptz`
+	connected = `(SELECT true FROM presence p WHERE p.outlet = o.id AND p.process = ANY (` + lives + `) LIMIT 1) IS TRUE`
+	activeKey = ` LEFT JOIN LATERAL (SELECT * FROM sealed_key WHERE outlet = o.id AND state = 2 AND ends_at > %[1]s::timestamptz OFFSET 0) l ON true`
 	freshness = `CASE WHEN l.soon_at < %[1]s::timestamptz THEN 2 WHEN l.outlet IS NOT NULL THEN 1
-		WHEN EXISTS (SELECT FROM key_state v WHERE v.outlet = o.id AND v.state = 2) THEN 3 ELSE 0 END`
+		WHEN (SELECT true FROM key_state v WHERE v.outlet = o.id AND v.state = 2 LIMIT 1) THEN 3 ELSE 0 END`
 )
 
 // Outlets implements keyservice.Store.
@@ -54,24 +55,20 @@ func (s *Store) Outlets(ctx context.Context, q keyservice.OutletQuery) ([]keyser
 		`SELECT o.id, o.role, o.disabled, o.enrolled_at, o.last_number, o.last_epoch, `+connected+`,
 			greatest((SELECT c.seen_at FROM contact c WHERE c.outlet = o.id),
 				(SELECT max(s.beat_at) FROM presence p JOIN process s ON s.id = p.process WHERE p.outlet = o.id)),
-			`+at(freshness, now)+`, l.seckeyid, l.ends_at, k.fp, k.expires_at
-		FROM `+from+at(activeKey, now)+`
-			LEFT JOIN seckey k ON k.outlet = l.outlet AND k.seckeyid = l.seckeyid`+
-			w.String()+` ORDER BY o.id LIMIT `+w.arg(q.Limit), w.args...)
+			`+at(freshness, now)+`, l.seckeyid, l.ends_at,
+			(SELECT k.fp FROM seckey k WHERE k.outlet = l.outlet AND k.seckeyid = l.seckeyid),
+			(SELECT k.expires_at FROM seckey k WHERE k.outlet = l.outlet AND k.seckeyid = l.seckeyid)
+		FROM `+from+at(activeKey, now)+w.String()+` ORDER BY o.id LIMIT `+w.arg(q.Limit), w.args...)
 }
 
 // at puts the time's mark into a part of a query.
 func at(part, now string) string { return strings.ReplaceAll(part, `%[1]s`, now) }
 
-// outletsFrom is where the rows come from, in ascending order of id: few whose
-// key ends soon, or who are connected, are found among these.
+// outletsFrom is where the rows come from: those whose key ends soon are found
+// among these, few as they are.
 func (w *where) outletsFrom(q keyservice.OutletQuery, now string) string {
-	switch {
-	case slices.Equal(q.Freshness, []keyservice.Freshness{keyservice.FreshnessSoon}):
+	if slices.Equal(q.Freshness, []keyservice.Freshness{keyservice.FreshnessSoon}) {
 		return `(SELECT outlet FROM sealed_key WHERE state = 2 AND soon_at < ` + now + `::timestamptz AND outlet > ` + w.arg(q.After) +
-			` ORDER BY outlet OFFSET 0) d JOIN outlet o ON o.id = d.outlet`
-	case q.Connected != nil && *q.Connected:
-		return `(SELECT DISTINCT outlet FROM presence WHERE process = ANY (` + lives + `) AND outlet > ` + w.arg(q.After) +
 			` ORDER BY outlet OFFSET 0) d JOIN outlet o ON o.id = d.outlet`
 	}
 	return `outlet o`
@@ -107,7 +104,8 @@ func (s *Store) Counts(ctx context.Context, now time.Time) (c keyservice.Counts,
 			count(*) FILTER (WHERE freshness = 1), count(*) FILTER (WHERE freshness = 2),
 			count(*) FILTER (WHERE freshness = 3), count(*) FILTER (WHERE freshness = 0)
 		FROM (SELECT o.disabled, d.outlet IS NOT NULL AS here, CASE WHEN NOT o.disabled THEN `+freshness+` END AS freshness
-			FROM outlet o`+activeKey+` LEFT JOIN (SELECT DISTINCT outlet FROM presence WHERE process = ANY (`+lives+`)) d ON d.outlet = o.id
+			FROM outlet o LEFT JOIN sealed_key l ON l.outlet = o.id AND l.state = 2 AND l.ends_at > $1::timestamptz
+				LEFT JOIN (SELECT DISTINCT outlet FROM presence WHERE process = ANY (`+lives+`)) d ON d.outlet = o.id
 			WHERE o.role = 1) all_of_them`, `$1`), now).QueryRow(func(row pgx.Row) error {
 		return row.Scan(&c.All, &c.Disabled, &c.Connected, &c.Fresh, &c.Soon, &c.Stale, &c.None)
 	})

@@ -9,6 +9,7 @@ CREATE TABLE process (
     beat_at instant     NOT NULL,                                    -- its last sign of life, by its own clock
     until   timestamptz NOT NULL                                     -- the end of its term, by the database's
 );
+CREATE INDEX process_until ON process (until);
 
 CREATE TABLE presence (
     outlet  identifier NOT NULL REFERENCES outlet (id),
