@@ -6,6 +6,7 @@ import { redraw } from '../page.js';
 import { mask } from '../tally.js';
 import { administer, mayAct, questions } from './app.js';
 import { changeLine } from './change-view.js';
+import { freshnesses } from './marks.js';
 import { address } from './route.js';
 
 import './chart.js';
@@ -97,7 +98,7 @@ function findings(o) {
 
 /** A number that leads to what it counts. @param {string} name @param {string} href @param {number} n @param {string} [of] */
 const figure = (name, href, n, of) => html`<li><a href=${href} data-test=${`figure-${name}`}>
-  <b>${number(n)}</b>${of ? html`<small>${of}</small>` : nothing}<span>${t(`console_figure_${name}`)}</span></a></li>`;
+  <b>${number(n)}</b>${of ? html`<small>${of}</small>` : nothing}<span class=${freshnesses.includes(name) ? 'fresh' : ''} data-fresh=${name}>${t(`console_figure_${name}`)}</span></a></li>`;
 
 /** How the outlets' keys are, as one bar: each part has its pattern and its share. @param {Overview["outlets"]} o */
 const shares = (o) => html`<div class="shares" aria-hidden="true">
