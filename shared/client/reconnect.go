@@ -63,10 +63,24 @@ func (c *Client) Run(ctx context.Context) error {
 		}
 		tries++
 		c.report(Status{Err: err, Retry: wait})
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
+		if !pause(ctx, o.Clock, wait) {
 			return context.Cause(ctx)
+		}
+	}
+}
+
+// pause waits for so long by a clock that counts suspend, which timers do not,
+// and reports whether the context lives.
+func pause(ctx context.Context, clock Clock, wait time.Duration) bool {
+	for end := clock() + wait; ; {
+		left := end - clock()
+		if left <= 0 {
+			return ctx.Err() == nil
+		}
+		select {
+		case <-time.After(min(left, time.Second)):
+		case <-ctx.Done():
+			return false
 		}
 	}
 }

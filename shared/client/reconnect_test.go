@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -205,4 +206,29 @@ func TestOpenOnce(t *testing.T) {
 			<-p.gone
 		})
 	}
+}
+
+// TestPauseCountsSuspend: what is left of a wait is over when the clock says
+// so, though the timer has stood still.
+func TestPauseCountsSuspend(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		var suspended atomic.Int64
+		clock := func() time.Duration { return time.Since(begin) + time.Duration(suspended.Load()) }
+		if !pause(t.Context(), clock, time.Minute) || time.Since(begin) != time.Minute {
+			t.Errorf("it took %v", time.Since(begin))
+		}
+		begin = time.Now()
+		time.AfterFunc(10500*time.Millisecond, func() { suspended.Store(int64(time.Hour)) })
+		if !pause(t.Context(), clock, time.Minute) || time.Since(begin) != 11*time.Second {
+			t.Errorf("after a suspend it took %v", time.Since(begin))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+		defer cancel()
+		begin = time.Now()
+		suspended.Store(0)
+		if pause(ctx, clock, time.Minute) || time.Since(begin) != 1500*time.Millisecond {
+			t.Errorf("it ended after %v", time.Since(begin))
+		}
+	})
 }
