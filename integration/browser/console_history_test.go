@@ -241,6 +241,45 @@ func TestConsoleHistory(t *testing.T) {
 	})
 }
 
+// TestConsoleHistoryLive: what is shown changes where it stands, and what is new
+// is offered on top.
+func TestConsoleHistoryLive(t *testing.T) {
+	s := newSite(t)
+	id, token := s.enrol()
+	m := newTerminal(t, s)
+	m.enrol(token)
+	m.hufu("negotiate")
+	c, _ := openStaff(t, s, "auditor", "#/history?outlet="+id)
+	shows := func(want ...string) {
+		t.Helper()
+		rows := strings.Join(want, " ")
+		c.until("[...document.querySelectorAll('[data-test=row]')].map((r) => r.dataset.key + ':' + r.dataset.state).join(' ') === " + quote(rows))
+	}
+	shows("1:active")
+	c.click("filter-outlet") // a person is typing
+	m.hufu("negotiate")
+	c.says("newer", "1 newer key")
+	shows("1:retired")
+	s.admin("key", "revoke", id, "1", "--reason", "3")
+	shows("1:revoked")
+	if row := c.text("keys"); !strings.Contains(row, "outlet closed") {
+		t.Errorf("the row says %q", row)
+	}
+	c.click("newer")
+	shows("2:active", "1:revoked")
+	if c.there("newer") {
+		t.Error("what is shown is still offered")
+	}
+	c.run("location.hash = '#/history?outlet=" + id + "&states=revoked'")
+	shows("1:revoked")
+	s.admin("key", "revoke", id, "2")
+	m.hufu("negotiate")
+	c.until("!document.querySelector('[data-test=history][aria-busy=true]')")
+	if c.there("newer") {
+		t.Error("an active key is offered where revoked ones are asked for")
+	}
+}
+
 // grouped is a number as the page writes it.
 func grouped(n int) string {
 	s := strconv.Itoa(n)
