@@ -68,6 +68,7 @@ bench:
 	go test ./integration/browser -run '^$$' -bench Negotiate -benchtime 30x -count=1
 	go test ./integration -run '^$$' -bench Negotiations -benchtime 3x -count=1
 	go test ./server/publish -run '^$$' -bench Fill -benchtime 2x -count=1
+	go test ./server/publish -run '^$$' -bench Follow -benchtime 100x -count=1
 	go test ./integration -run '^$$' -bench Revocation -benchtime 100x -count=1
 
 ## lint     formatting, go vet and staticcheck, for native and for js/wasm

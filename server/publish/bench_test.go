@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -29,7 +30,7 @@ const benchOutlets = 100_000
 func benchFill(b *testing.B, s *site) {
 	store := s.open(b)
 	defer func() { must(b, store.Close()) }()
-	populate(b, store, s)
+	populate(b, store, s, benchOutlets)
 	var read, fill, refill time.Duration
 	var peak uint64
 	for b.Loop() {
@@ -68,6 +69,35 @@ func benchFill(b *testing.B, s *site) {
 	b.ReportMetric(0, "ns/op")
 }
 
+// BenchmarkFollow measures how long after an answer another process at the
+// centre has the outlet's new key as the current one.
+func BenchmarkFollow(b *testing.B) {
+	b.Run("sqlite", func(b *testing.B) { benchFollow(b, onSQLite(b)) })
+	b.Run("postgres", func(b *testing.B) { benchFollow(b, onPostgres(b, pgtest.Database(b))) })
+}
+
+func benchFollow(b *testing.B, s *site) {
+	server, elsewhere := s.start(b, how{}), s.start(b, how{follows: true})
+	a, r := server.enrol(b, "a", wire.RoleOutlet), elsewhere.reader(b)
+	elsewhere.filled(b)
+	var all []time.Duration
+	for b.Loop() {
+		n := a.active()
+		began := time.Now()
+		for e, _ := r.Current("a"); e.SeckeyID != n; e, _ = r.Current("a") {
+			time.Sleep(100 * time.Microsecond)
+		}
+		all = append(all, time.Since(began))
+		if n > 1 {
+			a.revoke(n - 1)
+		}
+	}
+	slices.Sort(all)
+	b.ReportMetric(float64(all[len(all)/2].Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(all[len(all)*99/100].Microseconds())/1000, "p99-ms")
+	b.ReportMetric(0, "ns/op")
+}
+
 func took(do func()) time.Duration {
 	began := time.Now()
 	do()
@@ -95,17 +125,17 @@ func heapPeak(do func()) (peak uint64) {
 	return peak - min(peak, before)
 }
 
-// populate has every outlet agree on two keys, of which the older is retired.
-func populate(b *testing.B, store keyservice.Store, s *site) {
+// populate has so many outlets agree on two keys each, of which the older is retired.
+func populate(b testing.TB, store keyservice.Store, s *site, outlets int) {
 	b.Helper()
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	for round := range 2 {
 		var changes []*keyservice.Change
-		for i := range benchOutlets {
+		for i := range outlets {
 			changes = append(changes, &keyservice.Change{Outlet: fmt.Sprintf("B-%06d", i), Decide: func(l *keyservice.Ledger) error {
 				return agree(l, s, fmt.Sprintf("B-%06d", i), round, now)
 			}})
-			if len(changes) == 500 || i == benchOutlets-1 {
+			if len(changes) == 500 || i == outlets-1 {
 				must(b, store.Apply(b.Context(), changes))
 				for _, c := range changes {
 					must(b, c.Err)

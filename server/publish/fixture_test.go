@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -25,7 +27,18 @@ import (
 	"hufu/shm"
 )
 
-func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, postgres.Migrate)) }
+func TestMain(m *testing.M) {
+	if spec := os.Getenv(childVariable); spec != "" {
+		var c child
+		err := json.Unmarshal([]byte(spec), &c)
+		if err == nil {
+			err = c.run()
+		}
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(pgtest.Main(m, postgres.Migrate))
+}
 
 const (
 	serverID = "centre"

@@ -118,6 +118,31 @@ func TestRotations(t *testing.T) {
 	})
 }
 
+// TestAnswered: an outlet is answered although the segment cannot follow, and
+// not much later. The segment follows when it can.
+func TestAnswered(t *testing.T) {
+	t.Parallel()
+	s := onSQLite(t)
+	server := s.start(t, how{})
+	r := server.reader(t)
+	a := server.enrol(t, "a", wire.RoleOutlet)
+	first := a.active()
+	server.store.away.Store(true)
+	began := time.Now()
+	second := a.active()
+	a.revoke(first)
+	if took := time.Since(began); took > 15*time.Second { // by then the client has given up (§6)
+		t.Errorf("two answers took %v", took)
+	}
+	if !server.log.has("answered before it was published") {
+		t.Error("nothing is said of it")
+	}
+	a.wants(r, first, shm.Active)
+	server.store.away.Store(false)
+	a.awaits(r, first, shm.Revoked)
+	a.awaits(r, second, shm.Active)
+}
+
 // TestStoreAway: what stands there stays while the store is away, what ends is
 // wiped, and the rest follows when it is back.
 func TestStoreAway(t *testing.T) {
