@@ -664,6 +664,21 @@ func (r *reference) badDocuments() {
 	}
 	row := []entry{{"n", uint64(1)}, {"outlet", "o-01"}, {"seckeyid", uint64(1)}, {"state", uint64(2)}, {"negotiated", uint64(1)}, {"expires", uint64(2)}, {"fp", "0123456789abcdef"}}
 	page := func(rows ...any) []byte { return pack([]entry{{"rows", rows}}) }
+	op := func(name string, rest ...entry) []byte { return pack(append([]entry{{"op", name}}, rest...)) }
+	bad("operation", "0 bytes", []byte{})
+	bad("operation", "no op", pack([]entry{{"limit", uint64(1)}}))
+	bad("operation", "an unknown op", op("Overview"))
+	bad("operation", "op twice", op("unwatch", entry{"op", "unwatch"}))
+	bad("operation", "an unknown key", op("watch", entry{"from", uint64(1)}))
+	bad("operation", "a key missing", op("enrol", entry{"id", "o-02"}))
+	bad("operation", "role 4", op("enrol", entry{"id", "o-02"}, entry{"role", uint64(4)}))
+	bad("operation", "cut is a number", op("newsecret", entry{"id", "o-02"}, entry{"cut", uint64(1)}))
+	bad("operation", "limit 501", op("outlets", entry{"limit", uint64(501)}))
+	bad("operation", "a note of two lines", op("revoke", entry{"outlet", "o-01"}, entry{"seckeyid", uint64(1)}, entry{"reason", uint64(0)}, entry{"note", "a\nb"}))
+	bad("event", "n missing", pack([]entry{{"at", uint64(1)}, {"kind", "opened"}}))
+	bad("event", "kind is empty", pack([]entry{{"n", uint64(1)}, {"at", uint64(1)}, {"kind", ""}}))
+	bad("event", "state 0", pack([]entry{{"n", uint64(1)}, {"at", uint64(1)}, {"kind", "opened"}, {"state", uint64(0)}}))
+	bad("event", "settled is text", pack([]entry{{"n", uint64(1)}, {"at", uint64(1)}, {"kind", "opened"}, {"settled", "1"}}))
 	bad("filter", "an unknown key", pack([]entry{{"outlets", "o-01"}}))
 	bad("filter", "a key twice", pack([]entry{{"from", uint64(1)}, {"from", uint64(1)}}))
 	bad("filter", "state 6", pack([]entry{{"states", []any{uint64(6)}}}))

@@ -355,6 +355,14 @@ func (v *vectorFile) failure(t *testing.T, n vectorNegative) string {
 		if _, err := wire.DecodePage(n.Doc); errors.Is(err, wire.ErrFrame) {
 			return classDocument
 		}
+	case n.Place == "operation":
+		if _, err := wire.DecodeOperation(n.Doc); errors.Is(err, wire.ErrFrame) {
+			return classDocument
+		}
+	case n.Place == "event":
+		if err := wire.DecodeResult(n.Doc, &wire.EventRow{}); errors.Is(err, wire.ErrFrame) {
+			return classDocument
+		}
 	default:
 		m, err := decodeAt(n.Place, n.Frame)
 		switch {
