@@ -39,7 +39,7 @@ func TestNoWindow(t *testing.T) {
 	for name, d := range map[string]day{
 		"a day":              {lifetime: time.Hour, grace: time.Minute, length: 24 * time.Hour, lags: allLags, mishaps: mishaps, seed: 1},
 		"short keys":         {lifetime: 5 * time.Minute, grace: time.Minute, length: time.Hour, lags: allLags, mishaps: mishaps, seed: 2},
-		"outage upon outage": {lifetime: 30 * time.Minute, grace: time.Minute, length: 5 * time.Hour, lags: allLags, mishaps: outages, seed: 4},
+		"outage upon outage": {lifetime: 30 * time.Minute, grace: time.Minute, length: 3 * time.Hour, lags: allLags, mishaps: outages, seed: 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

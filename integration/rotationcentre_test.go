@@ -51,7 +51,7 @@ const dayID = "BRANCH-01"
 // each lag: what that learns from the change table, it publishes so much later.
 func newDayCentre(t *testing.T, cfg keyservice.Config, change func(keyservice.Store) keyservice.Store, lags []time.Duration) *dayCentre {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "hufu.db")
+	path := filepath.Join(inMemory(t), "hufu.db") // a day has as many commits as no disk takes in a minute
 	must(t, sqlite.Migrate(t.Context(), path))
 	store, err := sqlite.Open(t.Context(), path)
 	must(t, err)
@@ -248,10 +248,16 @@ type segmentView struct {
 
 func daySegment(t *testing.T) shm.Options {
 	t.Helper()
+	return shm.Options{Dir: inMemory(t), Name: "centre", Capacity: 64}
+}
+
+// inMemory is a folder of the test's own.
+func inMemory(t *testing.T) string {
+	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", prefix+"day-")
 	must(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	return shm.Options{Dir: dir, Name: "centre", Capacity: 64}
+	return dir
 }
 
 func (c *dayCentre) reader(name string, o shm.Options) *segmentView {
