@@ -66,12 +66,14 @@ export function filter() {
   return { ...(outlet && { outlet }), ...(from && { from: bound(from, 'from') }), ...(to && { to: bound(to, 'to') }), ...(states.length && { states }) };
 }
 
-/** Shows what an address asks for, unless it is shown. @param {URLSearchParams} query */
+/** Shows what an address asks for, unless it is shown. From page to page the rows stay until the next ones are there. @param {URLSearchParams} query */
 export async function show(query) {
   if (shown === String(query)) return;
   shown = String(query);
+  const before = record.asked;
   record.asked = askedBy(query);
-  Object.assign(record, { known: false, newer: 0, failure: null });
+  const paging = addressOf({ ...before, before: 0 }) === addressOf({ ...record.asked, before: 0 });
+  Object.assign(record, { known: record.known && paging, newer: 0, failure: null });
   await read(record.asked.before);
 }
 
