@@ -474,3 +474,85 @@ func comeAndGo(t *testing.T, service *keyservice.Service, id string, numbers int
 		t.Errorf("%s was told %d of %d", id, len(told), numbers)
 	}
 }
+
+// TestShutOut: an operator whose disabling or cut is committed does nothing any
+// more, though the connection has not heard of it.
+func TestShutOut(t *testing.T) {
+	c := newCentre(t)
+	op, cut := c.enrol(t, "op", wire.RoleOperator), c.enrol(t, "cut", wire.RoleOperator)
+	c.enrol(t, "o", wire.RoleOutlet)
+	op.active()
+	cut.active()
+	operate[wire.ChangedOK](op, &wire.Disable{ID: "o"})
+	if err := c.SetDisabled(t.Context(), "op", true); err != nil {
+		t.Fatal(err)
+	}
+	must(c.NewSecret(t.Context(), "cut", true))(t)
+	for _, o := range []wire.Operation{&wire.Enable{ID: "o"}, &wire.Enrol{ID: "x", Role: wire.RoleOutlet}, &wire.NewSecret{ID: "o"}, &wire.Disable{ID: "o"},
+		&wire.RevokeOf{Outlet: "o", Seckeyid: 1}} {
+		for _, p := range []*client{op, cut} {
+			doc := must(wire.EncodeOperation(o))(t)
+			if _, err := p.Administer(t.Context(), p.peer, &wire.Administer{RequestHead: p.head(), Doc: doc}, 1); code(t, err) != wire.CodeNotPermitted {
+				t.Errorf("%s by %s: %v", o.Op(), p.peer.ClientID, err)
+			}
+		}
+	}
+	if o := must(c.Outlets(t.Context(), keyservice.OutletQuery{ID: "o", Limit: 1}))(t); !o[0].Disabled || o[0].LastEpoch != 1 {
+		t.Errorf("%+v", o)
+	}
+}
+
+// TestSealKeys: of the keys that were agreed on a connection the one that is
+// active seals, whatever else was agreed there and elsewhere.
+func TestSealKeys(t *testing.T) {
+	c := newCentre(t)
+	op := c.enrol(t, "op", wire.RoleOperator)
+	c.enrol(t, "o", wire.RoleOutlet)
+	sealedBy := func(want uint64) {
+		t.Helper()
+		doc := must(wire.EncodeOperation(&wire.NewSecret{ID: "o"}))(t)
+		m := &wire.Administer{RequestHead: op.head(), Doc: doc}
+		ok, err := op.Administer(t.Context(), op.peer, m, 42)
+		if want == 0 {
+			if code(t, err) != wire.CodeNoSealKey {
+				t.Errorf("%v, want no key", err)
+			}
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r wire.EnrolledOK
+		if err := wire.DecodeResult(ok.Doc, &r); err != nil || r.Seckeyid != want {
+			t.Fatalf("sealed under %d, want %d; %v", r.Seckeyid, want, err)
+		}
+		if _, err := op.held[want].Seal.OpenToken(op.keys, r.Sealed, 42, m.AuthCode); err != nil {
+			t.Error(err)
+		}
+	}
+	sealedBy(0)
+	first := op.active()
+	for range 12 { // none of them is verified
+		op.negotiate()
+	}
+	sealedBy(first)
+	last := op.negotiate()
+	if _, err := op.verify(last, true); err != nil {
+		t.Fatal(err)
+	}
+	sealedBy(last)
+	if state, err := op.verify(first, true); err != nil || state != wire.StateRetired {
+		t.Fatal(state, err)
+	}
+	sealedBy(last)
+	other := c.connect(t, op.token)
+	n := other.active()
+	sealedBy(0)
+	other.held[n].Zero()
+	c.advance(lifetime)
+	next := op.active()
+	sealedBy(next)
+	c.advance(lifetime)
+	sealedBy(0) // it has ended, though nobody has swept
+	op.peer.Wipe()
+}
