@@ -89,7 +89,7 @@ func TestWriteAtTheEnd(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b, s := openBroken(t)
-				var ended time.Time
+				ended := time.Now().Add(time.Second)
 				var returned time.Duration
 				b.write = func(ctx context.Context) error {
 					select {
@@ -103,8 +103,7 @@ func TestWriteAtTheEnd(t *testing.T) {
 					return ctx.Err()
 				}
 				go s.Ping(t.Context())
-				time.Sleep(time.Second)
-				ended = time.Now()
+				time.Sleep(time.Until(ended))
 				s.Close()
 				synctest.Wait()
 				if returned != c.cut {
