@@ -50,6 +50,22 @@ func TestLogTellsNoSecret(t *testing.T) {
 	c.store.set(fmt.Errorf("down"), 0, nil)
 	p.ask(&wire.Revoke{Seckeyid: n})
 	c.store.set(nil, 0, nil)
+
+	// A token that an operator has made, and one that fails to be.
+	op := c.connect(t, c.enrol(t, "op", wire.RoleOperator))
+	op.quiet = true
+	operate[wire.WatchOK](op, &wire.Watch{})
+	op.refused(&wire.Enrol{ID: "new", Role: wire.RoleOutlet}, wire.CodeNoSealKey)
+	under := op.active()
+	sealed := operate[wire.EnrolledOK](op, &wire.Enrol{ID: "new", Role: wire.RoleOutlet}).Sealed
+	note("sealed token", sealed)
+	made := must(op.held[under].Seal.OpenToken(op.keys, sealed, op.reply, op.asked[op.q]))(t)
+	note("token", made)
+	note("secret", must(wire.DecodeToken(string(made)))(t).Secret[:])
+	c.store.set(fmt.Errorf("down"), 0, nil)
+	op.refused(&wire.NewSecret{ID: "new"}, wire.CodeInternal)
+	c.store.set(nil, 0, nil)
+	op.ws.CloseNow()
 	for q, mac := range p.asked {
 		note(fmt.Sprintf("authCode %d", q), mac[:])
 	}

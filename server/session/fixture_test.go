@@ -204,6 +204,8 @@ type peer struct {
 	q, p  uint64
 	asked map[uint64]wire.MAC
 	held  map[uint64]*kex.Agreed
+	quiet bool   // events are passed over
+	reply uint64 // p of the last reply
 }
 
 // dial connects and takes hello.
@@ -327,6 +329,7 @@ func (p *peer) next() (wire.Message, error) {
 		if !p.keys.CheckReply(p.asked[m.Head().Q], m) || m.Head().P != p.p {
 			return nil, fmt.Errorf("reply %d to %d, want %d, or its authCode is wrong", m.Head().P, m.Head().Q, p.p)
 		}
+		p.reply = m.Head().P
 	case wire.Notice:
 		if !p.keys.CheckNotice(m) || m.Head().P != p.p {
 			return nil, fmt.Errorf("notice %d, want %d, or its authCode is wrong", m.Head().P, p.p)
@@ -347,6 +350,9 @@ func (p *peer) ask(m wire.Request) (reply wire.Reply, pushes []*wire.Push) {
 		}
 		if push, is := got.(*wire.Push); is {
 			pushes = append(pushes, push)
+			continue
+		}
+		if _, is := got.(*wire.Event); is && p.quiet {
 			continue
 		}
 		reply = got.(wire.Reply)
