@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -31,7 +32,7 @@ func benchFill(b *testing.B, s *site) {
 	store := s.open(b)
 	defer func() { must(b, store.Close()) }()
 	populate(b, store, s, benchOutlets)
-	var read, fill, refill time.Duration
+	var read, fill, refill, cpu time.Duration
 	var peak uint64
 	for b.Loop() {
 		read += took(func() {
@@ -48,6 +49,7 @@ func benchFill(b *testing.B, s *site) {
 		segment := newSegment(b, 4*benchOutlets)
 		for _, d := range []*time.Duration{&fill, &refill} {
 			var p *place
+			before := processor(b)
 			*d += took(func() {
 				peak = max(peak, heapPeak(func() {
 					p = s.start(b, how{follows: true, segment: &segment})
@@ -58,10 +60,14 @@ func benchFill(b *testing.B, s *site) {
 				b.Fatalf("%d keys stand there", used)
 			}
 			p.stop()
+			if d == &fill {
+				cpu += processor(b) - before
+			}
 		}
 	}
 	each := func(d time.Duration) float64 { return d.Seconds() / float64(b.N) }
 	b.ReportMetric(each(fill), "s/fill")
+	b.ReportMetric(each(cpu), "cpu-s/fill")
 	b.ReportMetric(each(refill), "s/refill")
 	b.ReportMetric(each(read), "s/read")
 	b.ReportMetric(float64(peak), "heap-B")
@@ -102,6 +108,13 @@ func took(do func()) time.Duration {
 	began := time.Now()
 	do()
 	return time.Since(began)
+}
+
+// processor is the time that this process has had of the processors; PostgreSQL's own is not in it.
+func processor(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	must(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // heapPeak is the most that the heap had while do ran, beyond what it had before.
