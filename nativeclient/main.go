@@ -159,7 +159,7 @@ const settingsFile = "hufu.toml"
 
 // program is what the command line is parsed for.
 func program(file *settings.File, lang text.Lang) *settings.Program {
-	p := &settings.Program{Name: "hufu", Description: lang.T("about_hufu"), Section: "1", File: file, T: lang.T}
+	p := &settings.Program{Name: "hufu", Description: lang.T("about_hufu"), Section: "1", File: file, T: lang.T, LastExit: exitNoAgent}
 	p.Vars = map[string]string{"home": defaultHome(), "version": settings.ThisBuild().Line(p.Name, lang.T)}
 	return p
 }

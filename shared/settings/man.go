@@ -56,7 +56,7 @@ func (m *manual) write(app *kong.Application) {
 	}
 	m.settings(app)
 	m.section("man_exit")
-	for code := ExitOK; code <= ExitSharedMemory; code++ {
+	for code := ExitOK; code <= max(ExitSharedMemory, m.LastExit); code++ {
 		m.item(strconv.Itoa(code), m.T(fmt.Sprintf("exit_%d", code)))
 	}
 }

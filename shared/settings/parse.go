@@ -17,6 +17,7 @@ type Program struct {
 	Section           string            // of the manual
 	Vars              map[string]string // for ${name} in defaults
 	Secrets           []Secret
+	LastExit          int // the greatest exit code, if there are some after ExitSharedMemory
 	File              *File
 	T                 func(key string, args ...any) string // the catalog, in the person's language
 	Stdout, Stderr    io.Writer

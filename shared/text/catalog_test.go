@@ -36,7 +36,7 @@ func composed() map[string][]string {
 		"source_":     {string(settings.FromFlag), string(settings.FromEnvironment), string(settings.FromFile), string(settings.FromDefault)},
 		"fresh_":      {"none", "fresh", "soon", "stale"},
 		"status_did_": {"verified", "negotiated"},
-		"exit_":       list(settings.ExitOK, settings.ExitSharedMemory, strconv.Itoa),
+		"exit_":       list(settings.ExitOK, 9, strconv.Itoa),
 	}
 }
 
