@@ -82,5 +82,5 @@ var settingsTexts = map[string]message{
 	"exit_6": {"Shared memory: absent, full, of another version, or in use.", "共享内存：不存在、已满、版本不符或正被占用。"},
 	"exit_7": {"From status: the current key ends soon and has no successor.", "status：当前密钥即将到期，尚无新密钥接替。"},
 	"exit_8": {"From status: no key is current.", "status：没有当前密钥。"},
-	"exit_9": {"From status: no agent runs that would renew the current key.", "status：没有代理在运行，当前密钥无人更新。"},
+	"exit_9": {"From status: no agent runs that would renew the current key.", "status：没有代理程序在运行，当前密钥无人更新。"},
 }
