@@ -20,7 +20,7 @@ run() {
 		/\[no test files\]$/ { next }
 		{ print; fflush() }' || status=1
 }
-native() { go test $race -count=1 -timeout 15m -v ${TESTFLAGS:-} ./...; }
+native() { go test $race -count=1 -timeout 30m -v ${TESTFLAGS:-} ./...; }
 wasm() { GOOS=js GOARCH=wasm go test -count=1 -v -exec "$(go env GOROOT)/lib/wasm/go_js_wasm_exec" ./shared/wire ./shared/kex ./shared/client; }
 
 run "native${race:+, race detector}" native

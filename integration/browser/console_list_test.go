@@ -260,6 +260,7 @@ func TestConsoleKeyboard(t *testing.T) {
 	}
 	press("\r")
 	c.until("document.querySelector('[data-test=outlet-page]')")
+	c.until("document.querySelector('[data-test=cut]')")
 	c.run("document.querySelector('[data-test=cut]').focus()")
 	press("\r")
 	c.until("document.querySelector('#ask').open && document.activeElement.closest('#ask')")
