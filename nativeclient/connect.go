@@ -79,13 +79,14 @@ func (e *env) connect(d client.Dialer, t *wire.Token, o client.Options) (*client
 	defer keys.Zero()
 	t.Secret.Zero()
 	var s *client.Session
-	return s, e.first(t, func(ctx context.Context, address string) error {
+	err := e.first(t, func(ctx context.Context, address string) error {
 		transport, err := d(ctx, address)
 		if err == nil {
 			s, err = client.Open(ctx, transport, keys, o)
 		}
 		return err
 	})
+	return s, err
 }
 
 // first tries the server's addresses in order until one does.
