@@ -22,7 +22,7 @@ function selected(form) {
 function filtered(e) {
   e.preventDefault();
   const form = /** @type {HTMLFormElement} */ (/** @type {HTMLElement} */ (e.target).closest('form'));
-  if (form.reportValidity()) navigate(selected(form));
+  if (e.type === 'submit' ? form.reportValidity() : form.checkValidity()) navigate(selected(form));
 }
 
 const isFiltered = () => watching.asked.outlet || watching.asked.from || watching.asked.to || watching.asked.kinds.length;

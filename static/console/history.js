@@ -27,7 +27,7 @@ function selected(form) {
 function filtered(e) {
   e.preventDefault();
   const form = /** @type {HTMLFormElement} */ (/** @type {HTMLElement} */ (e.target).closest('form'));
-  if (form.reportValidity()) navigate(selected(form));
+  if (e.type === 'submit' ? form.reportValidity() : form.checkValidity()) navigate(selected(form));
 }
 
 const isFiltered = () => record.asked.outlet || record.asked.from || record.asked.to || record.asked.states.length;
