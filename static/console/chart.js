@@ -82,6 +82,7 @@ class HufuBars extends HTMLElement {
     const axis = { stroke: colour(this, '--dim'), font: `12px ${colour(this, '--sans')}`, ticks: { show: false } };
     this.#plot = new uPlot({
       ...this.#size(),
+      padding: [8, 8, 0, 0],
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
       hooks: { setCursor: [(/** @type {uPlot} */ u) => point(u.cursor.idx ?? null)] },
