@@ -45,7 +45,7 @@ var historyTexts = map[string]message{
 
 	"console_key_outlet":   {"of outlet", "所属网点"},
 	"console_key_all":      {"All its keys", "该网点的全部密钥"},
-	"console_key_none":     {"There is no key %d of %s.", "没有密钥 %d（网点 %s）。"},
+	"console_key_none":     {"There is no key %s of %s.", "没有密钥 %s（网点 %s）。"},
 	"console_ends_latest":  {"Ends at the latest", "最迟到期"},
 	"console_life":         {"Its life", "密钥历程"},
 	"console_to_come":      {"to come", "之后"},

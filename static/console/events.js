@@ -93,9 +93,9 @@ function list() {
 }
 
 function body() {
-  const { failure, known } = watching;
+  const { failure, wrong, known } = watching;
   return html`${failure ? html`<p role="alert" class="verdict">${failure()}
-      <button type="button" class="small" ?disabled=${!isOpen()} @click=${catchUp}>${t('page_again')}</button></p>` : nothing}
+      ${wrong ? nothing : html`<button type="button" class="small" ?disabled=${!isOpen()} @click=${catchUp}>${t('page_again')}</button>`}</p>` : nothing}
     ${known ? list() : failure ? nothing : html`<p class="busy" role="status">${t('page_history_loading')}</p>`}`;
 }
 

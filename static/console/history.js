@@ -141,9 +141,9 @@ function rows() {
 }
 
 function body() {
-  const { failure, known } = record;
+  const { failure, wrong, known } = record;
   return html`${failure ? html`<p role="alert" class="verdict">${failure()}
-      <button type="button" class="small" ?disabled=${!isOpen()} @click=${refresh}>${t('page_again')}</button></p>` : nothing}
+      ${wrong ? nothing : html`<button type="button" class="small" ?disabled=${!isOpen()} @click=${refresh}>${t('page_again')}</button>`}</p>` : nothing}
     ${known ? rows() : failure ? nothing : html`<p class="busy" role="status">${t('page_history_loading')}</p>`}`;
 }
 
@@ -171,7 +171,7 @@ export const historyPage = {
   view: () => html`<section class="record" data-test="history" aria-busy=${record.loading ? 'true' : 'false'}>
     <h1>${t('console_history')}</h1>
     ${filters()}
-    <div class="record-head"><p data-test="summary">${summary()} <span class="dim">${t('console_newest_first')} ${t('console_zone', zone())}</span></p>${exportView()}</div>
+    <div class="record-head"><p data-test="summary">${record.wrong ? nothing : summary()} <span class="dim">${t('console_newest_first')} ${t('console_zone', zone())}</span></p>${exportView()}</div>
     ${newer()}
     ${body()}
   </section>`,

@@ -32,6 +32,8 @@ const key = {
   receipts: [],
   /** @type {(() => string) | null} */
   failure: null,
+  /** There is no such key: trying again does not help. */
+  none: false,
 };
 
 const asking = questions();
@@ -41,15 +43,16 @@ let due;
 async function read() {
   clearTimeout(due);
   const latest = asking.next();
-  const { outlet, seckeyid } = key;
+  const { outlet, number, seckeyid } = key;
   try {
     /** @type {{ row: Parameters<typeof keyRow>[0], steps: Step[], receipts: Receipt[] }} */
     const { row, steps, receipts } = await administer({ op: 'key', outlet, seckeyid });
     if (!latest()) return;
-    Object.assign(key, { row: keyRow(row), steps, receipts, failure: null });
+    Object.assign(key, { row: keyRow(row), steps, receipts, failure: null, none: false });
   } catch (error) {
     if (!latest() || codeOf(error) === 'closed') return;
-    key.failure = () => (['error-1', 'error-2', 'argument'].includes(codeOf(error)) ? t('console_key_none', seckeyid, outlet) : failureText(error));
+    key.none = ['error-1', 'error-2', 'argument'].includes(codeOf(error));
+    key.failure = () => (key.none ? t('console_key_none', number, outlet) : failureText(error));
   }
   redraw();
 }
@@ -57,7 +60,7 @@ async function read() {
 function forget() {
   clearTimeout(due);
   asking.stop();
-  Object.assign(key, { outlet: '', number: '', seckeyid: 0, row: null, steps: [], receipts: [], failure: null });
+  Object.assign(key, { outlet: '', number: '', seckeyid: 0, row: null, steps: [], receipts: [], failure: null, none: false });
 }
 
 /** @param {Route} route */
@@ -121,9 +124,9 @@ const known = (/** @type {Row} */ row) => html`${facts(row)}
   <section class="life" aria-labelledby="life-title"><h2 id="life-title">${t('console_life')}</h2>${timeline()}</section>`;
 
 function body() {
-  const { failure, row } = key;
+  const { failure, none, row } = key;
   return html`${failure ? html`<p role="alert" class="verdict">${failure()}
-      <button type="button" class="small" ?disabled=${!isOpen()} @click=${read}>${t('page_again')}</button></p>` : nothing}
+      ${none ? nothing : html`<button type="button" class="small" ?disabled=${!isOpen()} @click=${read}>${t('page_again')}</button>`}</p>` : nothing}
     ${row ? known(row) : failure ? nothing : html`<p class="busy" role="status">${t('page_history_loading')}</p>`}`;
 }
 

@@ -37,6 +37,8 @@ export const record = {
   loading: false,
   /** @type {(() => string) | null} */
   failure: null,
+  /** What is asked for makes no sense: trying again does not help. */
+  wrong: false,
   /** These rows are what was asked for. */
   known: false,
 };
@@ -73,7 +75,7 @@ export async function show(query) {
   const before = record.asked;
   record.asked = askedBy(query);
   const paging = addressOf({ ...before, before: 0 }) === addressOf({ ...record.asked, before: 0 });
-  Object.assign(record, { known: record.known && paging, newer: 0, failure: null });
+  Object.assign(record, { known: record.known && paging, newer: 0, failure: null, wrong: false });
   await read(record.asked.before);
 }
 
@@ -87,7 +89,7 @@ async function read(before) {
   const latest = asking.next();
   const { outlet } = record.asked;
   if (outlet && !isIdentifier(outlet)) {
-    Object.assign(record, { loading: false, failure: () => t('console_no_identifier') });
+    Object.assign(record, { loading: false, wrong: true, failure: () => t('console_no_identifier') });
     return redraw();
   }
   if (!session) return;
@@ -141,5 +143,5 @@ export function forgetRecord() {
   clearTimeout(due);
   asking.stop();
   trail.clear();
-  Object.assign(record, { asked: { ...nothingAsked }, rows: [], cursor: 0, newer: 0, loading: false, failure: null, known: false });
+  Object.assign(record, { asked: { ...nothingAsked }, rows: [], cursor: 0, newer: 0, loading: false, failure: null, wrong: false, known: false });
 }

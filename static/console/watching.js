@@ -50,6 +50,8 @@ export const watching = {
   anew: 0,
   /** @type {(() => string) | null} */
   failure: null,
+  /** What is asked for makes no sense: trying again does not help. */
+  wrong: false,
 };
 
 /** @type {Change[]} */
@@ -112,7 +114,7 @@ export function show(query) {
 }
 
 function refuse() {
-  watching.failure = () => t('console_no_identifier');
+  Object.assign(watching, { wrong: true, failure: () => t('console_no_identifier') });
   redraw();
 }
 
@@ -182,5 +184,5 @@ export function forgetEvents() {
   owed = lost = false;
   shown = null;
   asking.stop();
-  Object.assign(watching, { asked: { ...nothingAsked }, feed: new Feed(), known: false, loading: false, paused: false, held: 0, anew: 0, failure: null });
+  Object.assign(watching, { asked: { ...nothingAsked }, feed: new Feed(), known: false, loading: false, paused: false, held: 0, anew: 0, failure: null, wrong: false });
 }
