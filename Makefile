@@ -63,13 +63,18 @@ crash:
 rotation:
 	ROTATION=full go test ./integration -run 'TestRotationLive' -count=1 -v -timeout 20m
 
-## bench    a negotiation in the page beside the native client's, negotiations a second, and from a revocation to a wiped key, on both stores
+## bench    what is quick beside its floor or peer, on both stores (SPEED=full: large lists for 100,000 outlets, an hour; BENCH=short: only whether all of it runs)
+export BENCH SPEED
+rounds = -benchtime $(if $(filter short,$(BENCH)),1x,$(1)) -count=1 -timeout 90m
 bench:
-	go test ./integration/browser -run '^$$' -bench Negotiate -benchtime 30x -count=1
-	go test ./integration -run '^$$' -bench Negotiations -benchtime 3x -count=1
-	go test ./server/publish -run '^$$' -bench Fill -benchtime 2x -count=1
-	go test ./server/publish -run '^$$' -bench Follow -benchtime 100x -count=1
-	go test ./integration -run '^$$' -bench Revocation -benchtime 100x -count=1
+	go test ./integration/browser -run '^$$' -bench Negotiate $(call rounds,30x)
+	go test ./integration -run '^$$' -bench Negotiations $(call rounds,3x)
+	go test ./server/publish -run '^$$' -bench Fill $(call rounds,2x)
+	go test ./server/publish -run '^$$' -bench Follow $(call rounds,100x)
+	go test ./integration -run '^$$' -bench Revocation $(call rounds,100x)
+	go test ./integration -run '^$$' -bench Lists $(call rounds,10x)
+	go test ./integration/browser -run '^$$' -bench 'ConsolePages|ConsoleScroll' $(call rounds,1x)
+	go test ./integration/browser -run '^$$' -bench ConsoleSeen $(call rounds,30x)
 
 ## lint     formatting, go vet and staticcheck, for native and for js/wasm
 lint:

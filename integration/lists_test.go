@@ -42,7 +42,8 @@ func BenchmarkLists(b *testing.B) {
 }
 
 func lists(b *testing.B, s keyservice.Store) {
-	const outlets, keys, page = 100_000, 10, 500
+	const page = 500
+	outlets, keys := fill.Network()
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	began := time.Now()
 	must(b, fill.History(b.Context(), s, fill.Plan{Outlets: outlets, Keys: keys, Now: now}))

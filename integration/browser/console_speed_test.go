@@ -25,15 +25,6 @@ import (
 	"hufu/server/store/sqlite"
 )
 
-// network is how large a network is measured: 100,000 outlets and nearly a
-// million keys with SPEED=full, else a hundredth of it.
-func network() (outlets, keys int) {
-	if os.Getenv("SPEED") == "full" {
-		return 100_000, 10
-	}
-	return 1000, 10
-}
-
 // largeSite has the history of a large network, of which nothing ends within
 // the next hour, on either store.
 func largeSite(b *testing.B, store string) *site {
@@ -56,7 +47,7 @@ func largeSite(b *testing.B, store string) *site {
 	}
 	s.start() // makes the installation
 	s.stop(syscall.SIGTERM)
-	outlets, keys := network()
+	outlets, keys := fill.Network()
 	filled := must(open())(b)
 	began := time.Now()
 	must(0, fill.History(b.Context(), filled, fill.Plan{Outlets: outlets, Keys: keys, Now: time.Now().Add(time.Hour)}))(b)
@@ -75,7 +66,7 @@ type asked struct {
 }
 
 func questions() []asked {
-	outlets, keys := network()
+	outlets, keys := fill.Network()
 	id, number := fill.ID(outlets/2), fmt.Sprint(keys)
 	day := time.Now().AddDate(0, 0, -2).Format(time.DateOnly)
 	return []asked{

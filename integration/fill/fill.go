@@ -6,6 +6,7 @@ package fill
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"hufu/server/keyservice"
@@ -31,6 +32,15 @@ const (
 	grace    = time.Hour
 	batch    = 500
 )
+
+// Network is how large a network a benchmark is to have: 100,000 outlets with
+// ten keys each if SPEED=full, else a hundredth of that.
+func Network() (outlets, keys int) {
+	if os.Getenv("SPEED") == "full" {
+		return 100_000, 10
+	}
+	return 1000, 10
+}
 
 // ID is the identifier of an outlet.
 func ID(i int) string { return fmt.Sprintf("net-%06d", i) }
