@@ -29,6 +29,8 @@ func (c *console) issued() (token string) {
 		c.t.Fatalf("the token is %q", token)
 	}
 	c.click("token-close")
+	c.says("token-done", "neither copied nor saved")
+	c.click("token-close")
 	c.until("!document.querySelector('#token-once').open")
 	return token
 }
@@ -37,9 +39,8 @@ func (c *console) issued() (token string) {
 func (c *console) enrolled(id, role string) (token string) {
 	c.t.Helper()
 	c.click("enrol")
-	c.keys("enrol-id", id)
 	c.click("enrol-role-" + role)
-	c.click("ask-yes")
+	c.keys("enrol-id", id+"\r")
 	return c.issued()
 }
 
@@ -60,6 +61,8 @@ func TestConsoleEnrol(t *testing.T) {
 	c.click("ask-yes")
 	c.until("document.querySelector('#token-once').open")
 	token := eval[string](c.tab, "return document.querySelector('[data-test=new-token]').value")
+	c.click("token-save")
+	c.says("token-done", "Saved")
 	c.click("token-close")
 	c.until(row("FRONT-01", ""))
 	c.says("outcome", "FRONT-01 is enrolled")

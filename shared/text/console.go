@@ -157,5 +157,6 @@ var consoleTexts = map[string]message{
 	"console_token_close":    {"Done", "完成"},
 	"console_token_copied":   {"Copied. Clear the clipboard after use.", "已复制。用后请清空剪贴板。"},
 	"console_token_saved":    {"Saved among your downloads. Delete the file after use.", "已保存到下载文件夹。用后请删除文件。"},
+	"console_token_unkept":   {"You have neither copied nor saved it. Choose Done again to give it up.", "尚未复制或保存。如确定放弃，请再次点击“完成”。"},
 	"console_token_uncopied": {"The browser does not let the page copy. The token is selected: copy it yourself.", "浏览器不允许页面复制。令牌已选中，请自行复制。"},
 }

@@ -36,8 +36,7 @@ export function ask(what) {
 
 /** @param {SubmitEvent} e */
 function answered(e) {
-  const data = new FormData(/** @type {HTMLFormElement} */ (e.target), e.submitter);
-  settle(data.get('answer') === 'yes' ? data : null);
+  settle(new FormData(/** @type {HTMLFormElement} */ (e.target)));
 }
 
 function closed() {
@@ -52,8 +51,8 @@ export const askDialog = () => html`<dialog id="ask" aria-labelledby="ask-title"
     ${question.text ? html`<div class="ask-text" data-test="ask-text">${question.text()}</div>` : nothing}
     ${question.fields?.() ?? nothing}
     <div class="actions">
-      <button name="answer" value="no" formnovalidate data-test="ask-no">${question.no?.() ?? t('console_cancel')}</button>
-      <button class="primary" name="answer" value="yes" data-test="ask-yes">${question.yes()}</button>
+      <button type="button" data-test="ask-no" @click=${() => dialog()?.close()}>${question.no?.() ?? t('console_cancel')}</button>
+      <button class="primary" data-test="ask-yes">${question.yes()}</button>
     </div>
   </form>` : nothing}
 </dialog>`;

@@ -7,7 +7,7 @@ import { onForget, redraw } from '../page.js';
 
 /** @type {Issued | null} */
 let issued = null;
-/** @type {"" | "copied" | "saved" | "uncopied"} */
+/** What was done with it; unkept: it was about to be closed with nothing done. @type {"" | "copied" | "saved" | "uncopied" | "unkept"} */
 let done = '';
 let settle = () => {};
 
@@ -45,6 +45,14 @@ function save() {
   redraw();
 }
 
+/** Closes; the first time it only warns if the token would be lost. @param {Event} e */
+function close(e) {
+  if (done) return dialog()?.close();
+  e.preventDefault();
+  done = 'unkept';
+  redraw();
+}
+
 /** The token leaves the page: the field keeps what was put into it unless it is emptied. */
 function closed() {
   issued = null;
@@ -54,20 +62,20 @@ function closed() {
   redraw();
 }
 
-export const tokenDialog = () => html`<dialog id="token-once" aria-labelledby="token-once-title" data-test="token-once" @close=${closed}>
-  ${issued ? html`<form method="dialog">
+export const tokenDialog = () => html`<dialog id="token-once" aria-labelledby="token-once-title" data-test="token-once" @close=${closed} @cancel=${close}>
+  ${issued ? html`<div class="once">
     <h2 id="token-once-title">${t('console_token_title', issued.id)}</h2>
     <p>${t('console_token_text')}</p>
     <label>${t('console_token_label', issued.epoch)}
       <textarea readonly rows="5" class="hex" data-test="new-token" spellcheck="false" .value=${issued.token}
-        @focus=${(/** @type {Event} */ e) => /** @type {HTMLTextAreaElement} */ (e.target).select()}></textarea></label>
+        @copy=${() => { done = 'copied'; redraw(); }} @focus=${(/** @type {Event} */ e) => /** @type {HTMLTextAreaElement} */ (e.target).select()}></textarea></label>
     <p role="status" class="token-done" data-test="token-done">${done ? t(`console_token_${done}`) : nothing}</p>
     <div class="actions">
       <button type="button" data-test="token-copy" @click=${copy}>${t('console_token_copy')}</button>
       <button type="button" data-test="token-save" @click=${save}>${t('console_token_save')}</button>
-      <button class="primary" data-test="token-close">${t('console_token_close')}</button>
+      <button type="button" class="primary" data-test="token-close" @click=${close}>${t('console_token_close')}</button>
     </div>
-  </form>` : nothing}
+  </div>` : nothing}
 </dialog>`;
 
 onForget(() => {
