@@ -10,6 +10,7 @@ import { freshnesses, roles } from './marks.js';
 
 /** @typedef {{ query: string, freshness: string, online: string, role: string, disabled: string }} Filter as in the address: words, empty for any */
 
+const firstPage = 60; // rows: more than a screen has, soon there
 const page = 200;
 const ahead = 100; // rows below those in sight from which on the next page is read
 const atOnce = 20; // changed outlets that are asked for one by one; of more, what is in sight is read again
@@ -75,7 +76,7 @@ async function next(anew) {
   list.loading = true;
   redraw();
   try {
-    const answer = await ask(anew ? undefined : list.rows.at(-1)?.id, page);
+    const answer = await ask(anew ? undefined : list.rows.at(-1)?.id, anew ? firstPage : page);
     if (!latest()) return;
     list.rows = anew ? stamp(answer.rows) : [...list.rows, ...stamp(answer.rows)];
     list.more = answer.after !== undefined;
