@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# make test: every test of the project, natively and, for the protocol, as wasm
-# under Node. Its last line counts them. RACE=1 runs them under the race
-# detector.
+# make test: every test of the project, natively, in Chromium and, for the
+# protocol, as wasm under Node. Its last line counts them. RACE=1 runs the native
+# ones under the race detector; what the browser's tests need of it, integration
+# has as well, and they would take half an hour.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,10 +21,21 @@ run() {
 		/\[no test files\]$/ { next }
 		{ print; fflush() }' || status=1
 }
-native() { go test $race -count=1 -timeout 30m -v ${TESTFLAGS:-} ./...; }
+native() { go test $race -count=1 -timeout 15m -v ${TESTFLAGS:-} $(go list ./... | grep -v '/integration/browser$'); }
+browser() { go test -count=1 -timeout 15m -v ${TESTFLAGS:-} ./integration/browser; }
 wasm() { GOOS=js GOARCH=wasm go test -count=1 -v -exec "$(go env GOROOT)/lib/wasm/go_js_wasm_exec" ./shared/wire ./shared/kex ./shared/client; }
 
+# The browser's tests run beside the native ones, and are shown after them.
+page=$(mktemp)
+trap 'kill $browsing 2>/dev/null; rm -f "$log" "$page"' EXIT
+browser >"$page" 2>&1 &
+browsing=$!
+shown() { cat "$page"; return $browsed; }
+
 run "native${race:+, race detector}" native
+wait "$browsing"
+browsed=$?
+run "in Chromium" shown
 run "wasm, under Node" wasm
 
 passed=$(grep -c '^ *--- PASS' "$log")
