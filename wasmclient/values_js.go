@@ -23,6 +23,9 @@ type record []entry
 
 // toJS copies a value of ours to the page. It panics on a type that it does not know.
 func toJS(v any) js.Value {
+	if value, ok := parsed(v); ok {
+		return value
+	}
 	switch v := v.(type) {
 	case nil:
 		return js.Undefined()

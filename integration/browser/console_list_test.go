@@ -157,7 +157,8 @@ func TestConsoleOverview(t *testing.T) {
 	for range 3 {
 		m.hufu("negotiate")
 	}
-	s.admin("key", "revoke", id, "3", "--reason", "2")
+	note := `"stolen" \ 虎符 </q> ` + "\u2028"
+	s.admin("key", "revoke", id, "3", "--reason", "2", "--note", note)
 	sum := func(column int) string {
 		return fmt.Sprintf("[...document.querySelectorAll('[data-test=chart-table] tbody tr')].reduce((n, r) => n + Number(r.cells[%d].textContent), 0)", column)
 	}
@@ -167,6 +168,7 @@ func TestConsoleOverview(t *testing.T) {
 	}
 	c.says("chart-text", "3 keys agreed and verified, 0 failures")
 	c.until("document.querySelector('[data-test=last] li')?.dataset.kind === 'revoked'")
+	c.until("document.querySelector('[data-test=last] q').textContent === " + quote(note)) // as it was written
 	if pixels := eval[int](c.tab, `
 		const canvas = document.querySelector('hufu-bars canvas');
 		const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);

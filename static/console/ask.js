@@ -40,6 +40,7 @@ function answered(e) {
 }
 
 function closed() {
+  if (dialog()?.open) return; // the next question is shown already
   settle(null);
   question = null;
   redraw();

@@ -55,6 +55,7 @@ function close(e) {
 
 /** The token leaves the page: the field keeps what was put into it unless it is emptied. */
 function closed() {
+  if (dialog()?.open) return; // another is shown already
   issued = null;
   const field = /** @type {HTMLTextAreaElement | null} */ (document.querySelector('[data-test=new-token]'));
   if (field) field.value = '';

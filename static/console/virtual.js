@@ -7,7 +7,7 @@ const step = 6; // rows that scroll by between two drawings
 
 export class Virtual {
   first = 0;
-  last = 40;
+  last = 0;
   height = 52;
   #selector;
   #moved;
@@ -26,7 +26,7 @@ export class Virtual {
   }
 
   start() {
-    Object.assign(this, { first: 0, last: 40 });
+    Object.assign(this, { first: 0, last: Math.ceil(innerHeight / this.height / step) * step });
     addEventListener('scroll', this.#scrolled, { passive: true });
     addEventListener('resize', this.#scrolled, { passive: true });
   }
