@@ -203,7 +203,7 @@ func TestConsoleHistory(t *testing.T) {
 			Behavior: cdpbrowser.SetDownloadBehaviorBehaviorAllow, DownloadPath: folder,
 			BrowserContextID: chromedp.FromContext(c.ctx).BrowserContextID}))(t)
 		c.click("export-csv")
-		c.until("document.querySelector('[data-test=export][data-state=done]')")
+		c.within(2*time.Minute, "document.querySelector('[data-test=export][data-state=done]')")
 		c.says("export", grouped(len(rows)))
 		name := filepath.Join(folder, "hufu-HQ.csv")
 		eventually(t, "the file is there", func() bool { _, err := os.Stat(name); return err == nil })
@@ -228,7 +228,7 @@ func TestConsoleHistory(t *testing.T) {
 		s.stop(syscall.SIGKILL)
 		c.until("document.querySelector('[data-test=export][data-state=waiting]')")
 		s.start()
-		c.until("document.querySelector('[data-test=export][data-state=done]')")
+		c.within(2*time.Minute, "document.querySelector('[data-test=export][data-state=done]')")
 		compareCSV(t, []byte(content(c)), rows)
 	})
 	t.Run("cancelled", func(t *testing.T) {

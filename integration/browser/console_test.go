@@ -70,7 +70,13 @@ func (c *console) there(name string) bool {
 // until waits for an expression to hold in the page.
 func (c *console) until(expression string) {
 	c.t.Helper()
-	for end := time.Now().Add(2 * patience); !eval[bool](c.tab, "return Boolean("+expression+")"); time.Sleep(20 * time.Millisecond) {
+	c.within(2*patience, expression)
+}
+
+// within is until for what takes longer.
+func (c *console) within(d time.Duration, expression string) {
+	c.t.Helper()
+	for end := time.Now().Add(d); !eval[bool](c.tab, "return Boolean("+expression+")"); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			c.t.Fatalf("it did not come true in the page: %s\nwhich says: %s", expression, eval[string](c.tab, "return document.body.innerText"))
 		}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -78,6 +79,8 @@ func TestKilled(t *testing.T) {
 	must(t, err)
 
 	var counts []int
+	runtime.LockOSThread() // the signal on our death is bound to the thread that started the child
+	defer runtime.UnlockOSThread()
 	for i := range 6 {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), childVariable+"="+string(spec))
