@@ -73,7 +73,7 @@ bench:
 	go test ./server/publish -run '^$$' -bench Follow $(call rounds,100x)
 	go test ./integration -run '^$$' -bench Revocation $(call rounds,100x)
 	go test ./integration -run '^$$' -bench Lists $(call rounds,10x)
-	go test ./integration/browser -run '^$$' -bench 'ConsolePages|ConsoleScroll' $(call rounds,1x)
+	go test ./integration/browser -run '^$$' -bench ConsolePages $(call rounds,1x)
 	go test ./integration/browser -run '^$$' -bench ConsoleSeen $(call rounds,30x)
 
 ## lint     formatting, go vet and staticcheck, for native and for js/wasm
