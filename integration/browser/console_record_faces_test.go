@@ -100,7 +100,7 @@ var recordFaces = []face{
 		c.until("document.querySelector('[data-test=event]')")
 		c.click("pause")
 		c.s.enrol()
-		c.says("pause", "1 new")
+		c.says("pause", "new") // also that this person came, where it is written down late
 		return c
 	}},
 	{"record-events-none", func(t *testing.T) *console {
