@@ -40,7 +40,10 @@ const (
 
 // Bounds within which negotiated_at lies if the life meets the query's time:
 // no key lives for longer than the schema allows, and a day is more than two
-// servers' clocks differ by. They let an index find the rows.
+// servers' clocks differ by. They are asked of the row itself, before anything
+// is looked up for it, on the way from the newest row down; an index on the
+// time would have all rows of a month read and sorted for one page (its use is
+// what the sum with nothing forbids).
 const (
 	longestLife = wire.MaxLifetime * time.Second
 	clockSlack  = 24 * time.Hour
@@ -62,10 +65,10 @@ func (s *Store) Keys(ctx context.Context, q keyservice.KeyQuery) ([]keyservice.K
 		w.and(`k.seckeyid < %s`, num(q.BeforeKey))
 	}
 	if !q.From.IsZero() {
-		w.and(`k.negotiated_at > %s AND `+lifeEnd+` > %s`, q.From.Add(-longestLife-clockSlack), q.From)
+		w.and(`k.negotiated_at + interval '0' > %s AND `+lifeEnd+` > %s`, q.From.Add(-longestLife-clockSlack), q.From)
 	}
 	if !q.To.IsZero() {
-		w.and(`k.negotiated_at < %s AND `+lifeStart+` < %s`, q.To.Add(clockSlack), q.To)
+		w.and(`k.negotiated_at + interval '0' < %s AND `+lifeStart+` < %s`, q.To.Add(clockSlack), q.To)
 	}
 	if q.States != nil {
 		w.and(`s.state = ANY (%s::smallint[])`, stateNumbers(q.States))
@@ -79,22 +82,29 @@ func (s *Store) Keys(ctx context.Context, q keyservice.KeyQuery) ([]keyservice.K
 		` ORDER BY k.`+order+` DESC LIMIT `+w.arg(q.Limit), w.args...)
 }
 
-// keysFrom is where the rows come from. The few living keys of a long history
-// are taken from among the living, and the revoked ones by their index, so
-// that who asks for these only does not go through all of it.
+// keysFrom is where the rows come from. Pending and retired keys, which are few
+// among many, are taken from the living ones, and revoked ones by their index, so
+// that who asks for these only does not go through all of a long history. Active
+// keys are the newest of all.
 func (w *where) keysFrom(q keyservice.KeyQuery, order string) string {
+	only := func(as ...wire.State) bool {
+		return len(q.States) > 0 && !slices.ContainsFunc(q.States, func(s wire.State) bool { return !slices.Contains(as, s) })
+	}
+	// OFFSET 0 keeps the planner from turning this inside out.
+	from := func(refs string) string {
+		return `(SELECT k.* FROM (` + refs + ` OFFSET 0) l CROSS JOIN LATERAL (
+			SELECT * FROM seckey WHERE outlet = l.outlet AND seckeyid = l.seckeyid OFFSET 0) k ORDER BY k.` + order + ` DESC OFFSET 0)`
+	}
 	switch {
 	case q.Unreceipted:
-		return `(SELECT k.* FROM (SELECT outlet, seckeyid FROM key_state v WHERE state = 5 AND NOT EXISTS (
-				SELECT FROM receipt r WHERE r.outlet = v.outlet AND r.seckeyid = v.seckeyid AND r.state = 5) OFFSET 0) l
-			JOIN seckey k ON k.outlet = l.outlet AND k.seckeyid = l.seckeyid ORDER BY k.` + order + ` DESC OFFSET 0)`
-	case q.States == nil:
-	case !slices.ContainsFunc(q.States, func(s wire.State) bool { return s > wire.StateRetired }):
-		// OFFSET 0 keeps the planner from turning this inside out.
-		return `(SELECT k.* FROM (SELECT outlet, seckeyid FROM sealed_key WHERE state = ANY (` +
-			w.arg(stateNumbers(q.States)) + `::smallint[]) OFFSET 0) l
-			JOIN seckey k ON k.outlet = l.outlet AND k.seckeyid = l.seckeyid ORDER BY k.` + order + ` DESC OFFSET 0)`
-	case !slices.ContainsFunc(q.States, func(s wire.State) bool { return s != wire.StateRevoked }):
+		return from(`SELECT outlet, seckeyid FROM key_state v WHERE state = 5 AND NOT EXISTS (
+			SELECT FROM receipt r WHERE r.outlet = v.outlet AND r.seckeyid = v.seckeyid AND r.state = 5)`)
+	case q.Outlet != "": // one outlet's are few
+	case only(wire.StatePending, wire.StateRetired):
+		return from(`SELECT outlet, seckeyid FROM sealed_key WHERE state = ANY (` + w.arg(stateNumbers(q.States)) + `::smallint[])`)
+	case only(wire.StatePending, wire.StateActive, wire.StateRetired):
+		w.and(`EXISTS (SELECT FROM sealed_key v WHERE v.outlet = k.outlet AND v.seckeyid = k.seckeyid AND v.state = ANY (%s::smallint[]))`, stateNumbers(q.States))
+	case only(wire.StateRevoked):
 		w.and(`EXISTS (SELECT FROM key_state v WHERE v.outlet = k.outlet AND v.seckeyid = k.seckeyid AND v.state = 5)`)
 	}
 	return `seckey`
