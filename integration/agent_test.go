@@ -610,7 +610,8 @@ func agentOutOfRoom(o *outlet) {
 	if got := o.shared(); got != "1 active current" {
 		o.t.Errorf("the segment: %s", got)
 	}
-	if got := o.history(); !strings.HasSuffix(got, "2 pending, 1 active") {
+	// However often it has tried meanwhile: none of those became active.
+	if got := o.history(); !strings.HasSuffix(got, " 1 active") || strings.Count(got, "active") > 1 || strings.Contains(got, "retired") {
 		o.t.Errorf("the history: %s", got)
 	}
 }
