@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-
-	"github.com/chromedp/chromedp"
 )
 
 // row is the expression of an outlet's row in the list, with a condition on it.
@@ -16,8 +14,7 @@ func row(id, condition string) string {
 // clickIn clicks something in an outlet's row, as a person does.
 func (c *console) clickIn(id, name string) {
 	c.t.Helper()
-	selector := fmt.Sprintf("[data-test=outlet][data-id=%q] %s", id, hook(name))
-	must(0, chromedp.Do(c.ctx, chromedp.WaitEnabled(selector), chromedp.Click(selector)))(c.t)
+	c.clickOn(fmt.Sprintf("[data-test=outlet][data-id=%q] %s", id, hook(name)))
 }
 
 // issued reads the token that is shown, and closes its dialog.

@@ -44,10 +44,10 @@ func (c *console) visit(suffix string) {
 
 func hook(name string) string { return "[data-test=" + name + "]" }
 
-// click clicks as a person does, once it can be clicked.
+// click clicks what has that name, as a person does.
 func (c *console) click(name string) {
 	c.t.Helper()
-	must(0, chromedp.Do(c.ctx, chromedp.WaitEnabled(hook(name)), chromedp.Click(hook(name))))(c.t)
+	c.clickOn(hook(name))
 }
 
 // keys types into a field.

@@ -155,6 +155,27 @@ func eval[T any](tb *tab, body string) (v T) {
 	return v
 }
 
+//go:embed testdata/click.js
+var aim string
+
+// clickOn presses the mouse where an element stands, once it can be clicked,
+// and again if the page moved it from under the mouse.
+func (tb *tab) clickOn(selector string) {
+	tb.t.Helper()
+	for end := time.Now().Add(2 * patience); ; {
+		at := eval[*struct{ X, Y float64 }](tb, "const selector = "+quote(selector)+";\n"+aim)
+		if at != nil {
+			must(0, chromedp.Do(tb.ctx, chromedp.MouseClickXY(at.X, at.Y)))(tb.t)
+			if eval[bool](tb, "return globalThis.missed !== true") { // on another page by now, it is not known
+				return
+			}
+		}
+		if time.Now().After(end) {
+			tb.t.Fatalf("%s cannot be clicked; the page says: %s", selector, eval[string](tb, "return document.body.innerText"))
+		}
+	}
+}
+
 // quote makes a JavaScript string.
 func quote(s string) string {
 	b, _ := json.Marshal(s) // of a string, which does not fail

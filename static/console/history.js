@@ -66,8 +66,8 @@ function exportView() {
   if (state === 'running' || state === 'waiting') {
     return html`<div class="export" data-test="export" data-state=${state}>
       <p role="status" class="busy">${t(state === 'waiting' ? 'console_export_waiting' : 'console_export_running')}</p>
-      <p class="dim" data-test="export-rows">${reached ? t('console_export_rows', number(rows), moment(reached)) : nothing}</p>
-      <button type="button" class="small" data-test="export-cancel" @click=${cancelExport}>${t('console_cancel')}</button></div>`;
+      <button type="button" class="small" data-test="export-cancel" @click=${cancelExport}>${t('console_cancel')}</button>
+      <p class="dim" data-test="export-rows">${reached ? t('console_export_rows', number(rows), moment(reached)) : nothing}</p></div>`;
   }
   return html`<div class="export" data-test="export" data-state=${state}>
     <p role="status" class=${state === 'failed' ? 'verdict' : 'dim'}>${state === 'done' ? t('console_export_done', number(rows))
