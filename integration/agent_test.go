@@ -131,7 +131,7 @@ func agentRotates(o *outlet) {
 	go heard.listen(supervisor)
 	o.env = append(o.env, "NOTIFY_SOCKET=@"+o.segment, "WATCHDOG_USEC=4000000", "HUFU_SECRET=canary")
 	begin := time.Now()
-	a := o.agent("--server", "http://"+deadAddress(t)+","+o.url, "--metrics-listen", ":0", "--reverify", "10s",
+	a := o.agent("--server", "http://"+freeAddress(t)+","+o.url, "--metrics-listen", ":0", "--reverify", "10s",
 		"--on-change", "echo $HUFU_EVENT $HUFU_SECKEYID $HUFU_FINGERPRINT $HUFU_CLIENT $HUFU_SEGMENT $HUFU_SECRET >>"+told)
 	a.says(t, 0, "msg=current", "key=1")
 	heard.expect(t, "READY=1")
@@ -641,7 +641,7 @@ func TestServers(t *testing.T) {
 	o := s.outlet(t, wire.RoleOutlet)
 	token := filepath.Join(o.home, "new")
 	write(t, token, ascii(t, o.token))
-	one, two := "http://"+deadAddress(t), "http://"+deadAddress(t)
+	one, two := "http://"+freeAddress(t), "http://"+freeAddress(t)
 	r := o.hufu("enrol", "--token-file", token, "--server", one, "--server", two)
 	for _, part := range []string{"ws" + strings.TrimPrefix(one, "http") + "/ws: ", "ws" + strings.TrimPrefix(two, "http") + "/ws: ", "connection refused"} {
 		if r.code != 4 || !strings.Contains(r.err, part) {
@@ -650,7 +650,7 @@ func TestServers(t *testing.T) {
 	}
 	o.must("enrol", "--token-file", token, "--server", one, "--server", o.url)
 	o.env = append(o.env, "HUFU_SERVERS="+one+","+o.url)
-	o.via("http://" + deadAddress(t))
+	o.via("http://" + freeAddress(t))
 	for _, command := range []string{"negotiate", "verify", "view"} {
 		o.must(command)
 	}

@@ -62,7 +62,7 @@ func expiredMeanwhile(o *outlet) {
 
 // outageRows: the server, or the database behind it, is away.
 var outageRows = []badInput{
-	{name: "server/nobody listens", given: func(o *outlet) { o.via("http://" + deadAddress(o.t)) }, do: hufu("negotiate"),
+	{name: "server/nobody listens", given: func(o *outlet) { o.via("http://" + freeAddress(o.t)) }, do: hufu("negotiate"),
 		sees: exits(4, "connection refused"), after: emptied},
 	{name: "server/no such host", given: func(o *outlet) { o.via("http://hufu.invalid") }, do: hufu("negotiate"),
 		sees: exits(4, "hufu.invalid"), after: emptied},

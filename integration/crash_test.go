@@ -302,8 +302,7 @@ func (s *site) holder(t *testing.T) *holder {
 // token enrols a client.
 func (s *site) token(t testing.TB) *wire.Token {
 	t.Helper()
-	token, err := s.rules.Enrol(t.Context(), fmt.Sprintf("T-%d", serial.Add(1)), wire.RoleOutlet)
-	must(t, err)
+	token := s.enrol(t, fmt.Sprintf("T-%d", serial.Add(1)), wire.RoleOutlet)
 	token.URL = s.url
 	return token
 }

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -50,7 +49,7 @@ type extras struct {
 func newFront(t testing.TB, name, upstream string, more extras) *front {
 	t.Helper()
 	path := program(t, name)
-	f := &front{t: t, dir: t.TempDir(), address: frontAddress(t), ca: newAuthority(t)}
+	f := &front{t: t, dir: t.TempDir(), address: freeAddress(t), ca: newAuthority(t)}
 	f.cert = f.ca.issue(nil)
 	_, port, err := net.SplitHostPort(f.address)
 	must(t, err)
@@ -208,23 +207,6 @@ func (f *front) write(name, text string) {
 	path := filepath.Join(f.dir, name)
 	must(f.t, os.MkdirAll(filepath.Dir(path), 0o755))
 	must(f.t, os.WriteFile(path, []byte(text), 0o644))
-}
-
-var frontPort atomic.Int64
-
-// frontAddress is one for a proxy, which has to be told a port. It is below
-// those that the kernel gives to connections.
-func frontAddress(t testing.TB) string {
-	t.Helper()
-	for range 1000 {
-		l, err := net.Listen("tcp", fmt.Sprint(":", 20000+(int64(os.Getpid())*50+frontPort.Add(1))%12000))
-		if err == nil {
-			defer l.Close()
-			return fmt.Sprint("127.0.0.1:", l.Addr().(*net.TCPAddr).Port)
-		}
-	}
-	t.Fatal("no port is free")
-	return ""
 }
 
 // program finds one of Debian's, which may stand where only root looks.

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +15,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"hufu/integration/pgtest"
 	"hufu/server/keyservice"
@@ -58,7 +59,7 @@ func siteOn(t testing.TB, database string, flags ...string) *site {
 // siteIn makes an installation in a folder.
 func siteIn(t testing.TB, dir, database string, flags ...string) *site {
 	t.Helper()
-	s := &site{t: t, dir: dir, address: "127.0.0.1:0", flags: flags}
+	s := &site{t: t, dir: dir, address: freeAddress(t), flags: flags}
 	s.env = append(environment(s.dir), "HUFU_DATA="+filepath.Join(s.dir, "data"))
 	if database != "" {
 		file := filepath.Join(s.dir, "database-url")
@@ -72,7 +73,7 @@ func siteIn(t testing.TB, dir, database string, flags ...string) *site {
 	return s
 }
 
-// start starts the server, again at the address that it had.
+// start starts the server, every time at the same address.
 func (s *site) start() {
 	s.t.Helper()
 	cmd := exec.Command(filepath.Join(bin, "hufu-server"), append([]string{"serve", "--listen", s.address, "--log-level", "DEBUG"}, s.flags...)...)
@@ -84,9 +85,7 @@ func (s *site) start() {
 			s.t.Fatalf("hufu-server ended: %s", strings.Join(s.server.log.since(0), "\n"))
 		default:
 		}
-		line := s.server.log.find(0, func(line string) bool { return strings.Contains(line, "msg=listening") })
-		s.address = attribute(line, "address")
-		return line != ""
+		return s.server.log.find(0, func(line string) bool { return strings.Contains(line, "msg=listening") }) != ""
 	})
 	s.url = "http://" + s.address
 }
@@ -174,14 +173,7 @@ func (s *site) outlet(t testing.TB, role wire.Role) *outlet {
 	t.Helper()
 	n := serial.Add(1)
 	o := &outlet{site: s, t: t, id: fmt.Sprintf("T-%d", n), home: t.TempDir(), segment: fmt.Sprint(prefix, n)}
-	eventually(t, o.id+" is enrolled", func() bool {
-		var err error
-		o.token, err = s.rules.Enrol(t.Context(), o.id, role)
-		if !errors.Is(err, wire.CodeBusy) { // as it is when the database was away
-			must(t, err)
-		}
-		return err == nil
-	})
+	o.token = s.enrol(t, o.id, role)
 	o.env = append(environment(o.home), "HUFU_HOME="+filepath.Join(o.home, "hufu"), "HUFU_SEGMENT="+o.segment, "HUFU_CAPACITY=8")
 	t.Cleanup(func() {
 		for _, suffix := range []string{"", ".confirm"} {
@@ -189,6 +181,29 @@ func (s *site) outlet(t testing.TB, role wire.Role) *outlet {
 		}
 	})
 	return o
+}
+
+// enrol makes a client at the centre.
+func (s *site) enrol(t testing.TB, id string, role wire.Role) (token *wire.Token) {
+	t.Helper()
+	unlessBusy(t, id+" is enrolled", func() (err error) {
+		token, err = s.rules.Enrol(t.Context(), id, role)
+		return err
+	})
+	return token
+}
+
+// unlessBusy does something to the store, again while that is busy: as it is
+// when the database was away, or another process stands still with its lock.
+func unlessBusy(t testing.TB, what string, do func() error) {
+	t.Helper()
+	eventually(t, what, func() bool {
+		err := do()
+		if !errors.Is(err, wire.CodeBusy) {
+			must(t, err)
+		}
+		return err == nil
+	})
 }
 
 // path is the segment's file.
@@ -311,11 +326,16 @@ func ascii(t testing.TB, token *wire.Token) string {
 	return s
 }
 
-// deadAddress is one on which nobody listens.
-func deadAddress(t testing.TB) string {
+// freeAddress is one that the kernel gives to nobody else until the test ends.
+// Nobody listens there, unless told to.
+func freeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	must(t, err)
-	defer l.Close()
-	return l.Addr().String()
+	t.Cleanup(func() { unix.Close(socket) })
+	must(t, unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)) // as those who listen do
+	must(t, unix.Bind(socket, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	bound, err := unix.Getsockname(socket)
+	must(t, err)
+	return fmt.Sprint("127.0.0.1:", bound.(*unix.SockaddrInet4).Port)
 }

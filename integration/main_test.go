@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"crypto/rand"
 	"flag"
 	"fmt"
 	"os"
@@ -23,7 +24,7 @@ import (
 var bin string
 
 // prefix begins the name of every segment of this run.
-var prefix = fmt.Sprintf("hufu-it%d-", os.Getpid())
+var prefix = "hufu-it" + strings.ToLower(rand.Text()[:8]) + "-"
 
 func TestMain(m *testing.M) {
 	code, err := run(m)

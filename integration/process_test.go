@@ -17,8 +17,9 @@ import (
 	"time"
 )
 
-// patience bounds every wait for something that has to happen.
-const patience = 20 * time.Second
+// patience bounds every wait for something that has to happen, also on a
+// machine whose processes stand still for seconds.
+const patience = time.Minute
 
 // eventually polls until ok.
 func eventually(t testing.TB, what string, ok func() bool) {

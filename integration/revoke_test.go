@@ -257,7 +257,7 @@ func TestPresence(t *testing.T) {
 	for _, store := range stores {
 		t.Run(store, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, store, "--listen", deadAddress(t))
+			s := newSite(t, store)
 			here, away := s.enrolled(t), s.enrolled(t)
 			here.unattended(t)
 			agent := away.command("agent")

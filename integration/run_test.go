@@ -2,7 +2,6 @@ package integration
 
 import (
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -21,13 +20,12 @@ import (
 func TestRun(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	for name, from := range map[string]string{"integration/run.sh": "run.sh", "bin/hufu": filepath.Join(bin, "hufu"), "bin/hufu-server": filepath.Join(bin, "hufu-server")} {
-		copyFile(t, from, filepath.Join(dir, name))
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, os.Mkdir(filepath.Join(dir, "integration"), 0o755))
+	must(t, os.Symlink(bin, filepath.Join(dir, "bin")))
+	script, err := filepath.Abs("run.sh")
 	must(t, err)
-	address := l.Addr().String()
-	must(t, l.Close())
+	must(t, os.Symlink(script, filepath.Join(dir, "integration/run.sh")))
+	address := freeAddress(t)
 	env := append(environment(dir), "HUFU_CONFIG=/dev/null", "HUFU_LISTEN="+address, "HUFU_URL=http://"+address, "HUFU_SEGMENT="+prefix+"run")
 
 	// round runs it until it has said all, has a look, and ends it as Ctrl-C does.
@@ -98,18 +96,4 @@ func TestRun(t *testing.T) {
 			t.Error("the addresses are others the second time")
 		}
 	})
-}
-
-// copyFile copies a program.
-func copyFile(t testing.TB, from, to string) {
-	t.Helper()
-	must(t, os.MkdirAll(filepath.Dir(to), 0o755))
-	in, err := os.Open(from)
-	must(t, err)
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY, 0o755)
-	must(t, err)
-	_, err = io.Copy(out, in)
-	must(t, err)
-	must(t, out.Close())
 }

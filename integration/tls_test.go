@@ -276,7 +276,7 @@ func TestHTTPSProxy(t *testing.T) {
 	locked := &tunnels{t: t, to: "127.0.0.1:" + port, password: "someone:tallies"}
 	closed := &tunnels{t: t, status: http.StatusForbidden}
 	nowhere, zero, loopback := "https://hufu.test/hufu", "https://0.0.0.0:"+port+"/hufu", "https://localhost:"+port+"/hufu"
-	freeAt, lockedAt, closedAt, dead := free.start(), locked.start(), closed.start(), deadAddress(t)
+	freeAt, lockedAt, closedAt, dead := free.start(), locked.start(), closed.start(), freeAddress(t)
 	one := []string{"CONNECT hufu.test:443"}
 
 	for _, c := range []struct {
