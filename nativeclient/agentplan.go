@@ -21,7 +21,8 @@ const (
 // The plan's times.
 const (
 	retryBase = time.Second      // after a refusal or a failure of the segment: full jitter, doubled each time,
-	retryCap  = 30 * time.Second // and less than any grace, in which a key may hang between both ends
+	retryCap  = 30 * time.Second // and less than any grace, in which a key may hang between both ends,
+	retryPart = 4                // and at most this part of what the current key has left
 	rivalBase = 30 * time.Second // before the second renegotiation that a rival causes, doubled each time
 	rivalCap  = 15 * time.Minute
 	rivalCalm = time.Hour // without a rival, and the next one is the first again
@@ -38,8 +39,9 @@ type plan struct {
 	retryAt  time.Duration // nothing before it, after a failure
 	failures int           // in a row
 
-	renews  uint64 // the key that renewAt is of; 0: none
+	renews  uint64 // the current key, which renewAt and endsAt are of; 0: none
 	renewAt time.Duration
+	endsAt  time.Duration
 
 	rivals  int           // how often a key of another process has replaced ours
 	rivalAt time.Duration // the last time
@@ -81,7 +83,7 @@ func (p *plan) follow(keys []client.HeldKey) bool {
 		}
 		if key.Seckeyid != p.renews {
 			p.renews = key.Seckeyid
-			p.renewAt = client.Renewal(key.NotBefore, key.NotAfter, p.jitter())
+			p.renewAt, p.endsAt = client.Renewal(key.NotBefore, key.NotAfter, p.jitter()), key.NotAfter
 		}
 		return true
 	}
@@ -130,6 +132,9 @@ func (p *plan) failed(now time.Duration) time.Duration {
 		wait = retryBase << p.failures
 	}
 	p.failures++
+	if left := p.endsAt - now; p.renews != 0 && left > 0 {
+		wait = min(wait, max(retryBase, left/retryPart))
+	}
 	wait = time.Duration(p.jitter() * float64(wait))
 	p.retryAt, p.verifyAt = now+wait, 0
 	return wait

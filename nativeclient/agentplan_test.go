@@ -100,6 +100,26 @@ func TestPlanFails(t *testing.T) {
 	}
 }
 
+// TestPlanHurries: the nearer the end of the current key, the shorter the wait.
+func TestPlanHurries(t *testing.T) {
+	p := planned()
+	p.next(0, []client.HeldKey{held(1, wire.StateActive, 0, time.Minute)})
+	for range 6 {
+		p.failed(0)
+	}
+	for _, c := range []struct{ now, wait time.Duration }{
+		{0, 15 * time.Second / 2}, {40 * time.Second, 5 * time.Second / 2}, {58 * time.Second, time.Second / 2}, {time.Minute, 15 * time.Second},
+	} {
+		if wait := p.failed(c.now); wait != c.wait {
+			t.Errorf("at %v: wait %v, want %v", c.now, wait, c.wait)
+		}
+	}
+	p.next(time.Minute, nil)
+	if wait := p.failed(30 * time.Second); wait != 15*time.Second {
+		t.Errorf("without a current key: wait %v", wait)
+	}
+}
+
 // TestPlanRivals: two processes with one token do not fight, and a renewal is
 // not put off.
 func TestPlanRivals(t *testing.T) {
