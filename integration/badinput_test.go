@@ -83,7 +83,7 @@ func allRows() []badInput {
 
 // TestBadInput holds the whole table against the real programs.
 func TestBadInput(t *testing.T) {
-	sites := map[string]*site{"": newSite(t, "sqlite"), "postgres": newSite(t, "postgres")}
+	sites := map[string]*site{"": newSite(t, "sqlite"), "postgres": newSite(t, "postgres", "--max-rate", "10000", "--max-burst", "10000")}
 	names := map[string]bool{}
 	for _, row := range allRows() {
 		if names[row.name] {

@@ -184,7 +184,7 @@ func underLoad(o *outlet) seen {
 		done[i].o = o.outlet(o.t, wire.RoleOutlet)
 		p := o.reopened(o.t, done[i].o.token)
 		wg.Go(func() {
-			for range 10 { // as many as the quota allows at once
+			for { // until the database is away
 				n, code := p.tryKey()
 				if done[i].code = code; code != wire.CodeOK {
 					return
@@ -198,21 +198,18 @@ func underLoad(o *outlet) seen {
 	must(o.t, pgtest.Shared().Kill())
 	wg.Wait()
 	o.restore()
-	s := refuses(wire.CodeOK)
 	for _, d := range done {
-		history := d.o.history()
+		history := " " + d.o.history()
 		for _, n := range d.keys {
-			if !strings.Contains(history, fmt.Sprintf("%d active", n)) && !strings.Contains(history, fmt.Sprintf("%d retired", n)) {
+			if !strings.Contains(history, fmt.Sprintf(" %d active", n)) && !strings.Contains(history, fmt.Sprintf(" %d retired", n)) {
 				o.t.Errorf("key %d of %s was acknowledged and is lost: %s", n, d.o.id, history)
 			}
 		}
 		switch d.code {
-		case wire.CodeOK:
-		case wire.CodeInternal: // the one whose commit was under way: nobody knows its outcome
-			s = refuses(wire.CodeBusy)
+		case wire.CodeBusy, wire.CodeInternal: // of the one whose commit was under way nobody knows the outcome
 		default:
-			s = refuses(d.code)
+			return refuses(d.code)
 		}
 	}
-	return s
+	return refuses(wire.CodeBusy)
 }
