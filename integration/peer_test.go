@@ -60,26 +60,6 @@ func (s *site) opened(t testing.TB, token *wire.Token) *peer {
 	return p
 }
 
-// reopened connects and opens, as often as the server sends it away: its pool
-// may still hold connections to a database that was killed a moment ago.
-func (s *site) reopened(t testing.TB, token *wire.Token) (p *peer) {
-	t.Helper()
-	eventually(t, token.ClientID+" is let in", func() bool {
-		p = s.dial(t, token)
-		p.send(p.open())
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		defer cancel()
-		_, frame, err := p.conn.Read(ctx)
-		if err != nil {
-			return false
-		}
-		_, err = wire.DecodeOpenReply(frame)
-		p.p = 1
-		return err == nil
-	})
-	return p
-}
-
 // open is the frame by which the token opens, and derives the connection's keys.
 func (p *peer) open() []byte {
 	m := &wire.Open{RequestHead: wire.RequestHead{ClientID: p.token.ClientID, ServerID: p.token.ServerID}, Epoch: p.token.Epoch}

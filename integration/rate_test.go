@@ -44,7 +44,7 @@ func measure(b *testing.B, s *site) {
 		for _, session := range sessions {
 			wg.Go(func() {
 				for range each {
-					if err := agree(b, session); err != nil {
+					if _, err := agree(b, session); err != nil {
 						b.Error(err)
 						return
 					}
@@ -76,12 +76,13 @@ func (s *site) session(t testing.TB) *client.Session {
 	return session
 }
 
-func agree(t testing.TB, session *client.Session) error {
+// agree negotiates a key and verifies it.
+func agree(t testing.TB, session *client.Session) (seckeyid uint64, err error) {
 	fresh, err := session.Negotiate(t.Context(), 0)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer fresh.Held.Zero()
 	_, err = session.Verify(t.Context(), fresh.Seckeyid, fresh.Held)
-	return err
+	return fresh.Seckeyid, err
 }
