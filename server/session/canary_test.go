@@ -17,7 +17,9 @@ import (
 // the finest level, and then looks for every secret in the log.
 func TestLogTellsNoSecret(t *testing.T) {
 	c := newCentre(t, session.Limits{PerClient: 100}, session.Tuning{})
-	token := c.enrol(t, "o", wire.RoleOutlet)
+	token, operator := c.enrol(t, "o", wire.RoleOutlet), c.enrol(t, "op", wire.RoleOperator)
+	c.used(t, token)
+	c.used(t, operator) // no session looks itself up while the store is down
 	secrets := map[string][]byte{"secret": token.Secret[:], "token": []byte(must(token.Encode())(t))}
 	note := func(what string, b []byte) { secrets[fmt.Sprintf("%s %d", what, len(secrets))] = b }
 
@@ -52,7 +54,7 @@ func TestLogTellsNoSecret(t *testing.T) {
 	c.store.set(nil, 0, nil)
 
 	// A token that an operator has made, and one that fails to be.
-	op := c.connect(t, c.enrol(t, "op", wire.RoleOperator))
+	op := c.connect(t, operator)
 	op.quiet = true
 	operate[wire.WatchOK](op, &wire.Watch{})
 	op.refused(&wire.Enrol{ID: "new", Role: wire.RoleOutlet}, wire.CodeNoSealKey)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -27,7 +28,13 @@ func TestOpenInTime(t *testing.T) {
 	const within = 300 * time.Millisecond
 	c := newCentre(t, session.Limits{}, session.Tuning{Open: within})
 	token := c.enrol(t, "o", wire.RoleOutlet)
-	opened := c.connect(t, token)
+	var opened *peer
+	waitFor(t, "one that opens in time", func() bool { // unless the machine stands still for as long
+		opened = c.dial(t, token)
+		opened.write(websocket.MessageBinary, opened.anOpen())
+		_, err := opened.tryOpened()
+		return err == nil
+	})
 	for name, drip := range map[string][]byte{"says nothing": nil, "sends half an open": {0x82, 0xfe, 0x00, 0xe6, 0, 0, 0, 0, 0x87}} {
 		t.Run(name, func(t *testing.T) {
 			began := time.Now()
@@ -50,33 +57,37 @@ func TestIdle(t *testing.T) {
 	const idle = 400 * time.Millisecond
 	c := newCentre(t, session.Limits{}, session.Tuning{Idle: idle})
 	token := c.enrol(t, "o", wire.RoleOutlet)
-	p := c.connect(t, token)
-	began := time.Now()
-	for time.Since(began) < 2*idle {
-		p.alive()
-		time.Sleep(idle / 8)
+	began, p := time.Now(), c.connect(t, token)
+	last := began // before the last request that was answered
+	for ; time.Since(began) < 2*idle; time.Sleep(idle / 8) {
+		asked := time.Now()
+		p.send(&wire.Ping{})
+		_, err := p.next()
+		if err != nil && time.Since(last) < idle {
+			t.Fatalf("closed %v after its last request: %v", time.Since(last), err)
+		}
+		if err != nil { // the machine has stood still, and the server was right
+			began, p = time.Now(), c.connect(t, token)
+		}
+		last = asked
 	}
-	p.alive()
-	quiet := time.Now()
-	// Pushes, and the client's WebSocket pings, are no authentic requests.
+	// The client's WebSocket pings are no authentic requests.
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		for n := uint64(1); ; n++ {
+		for {
 			select {
 			case <-stop:
 				return
 			case <-time.After(idle / 8):
-				ctx, cancel := context.WithTimeout(t.Context(), idle/8)
-				p.ws.Ping(ctx)
-				cancel()
+				p.ws.Ping(t.Context())
 			}
 		}
 	})
 	frames, code := p.closed()
 	close(stop)
 	wg.Wait()
-	if took := time.Since(quiet); code != websocket.StatusPolicyViolation || len(frames) != 0 || took < idle*9/10 {
+	if took := time.Since(last); code != websocket.StatusPolicyViolation || len(frames) != 0 || took < idle {
 		t.Errorf("closed with %d after %v", code, took)
 	}
 }
@@ -218,7 +229,7 @@ func TestShutdownInHaste(t *testing.T) {
 	cancel()
 	began := time.Now()
 	c.sessions.Shutdown(ctx)
-	if took := time.Since(began); took > 2*time.Second {
+	if took := time.Since(began); took > patience { // a write that is stuck may take twice as long
 		t.Errorf("it took %v", took)
 	}
 	if n := c.sessions.Open(); n != 0 {
@@ -241,28 +252,38 @@ func TestUnansweredClose(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := c.rawDial(t)
-			r.hello()
-			began := time.Now()
-			r.Write(sent)
-			if name == "many fragments" { // never comes to an end
-				r.Write([]byte{0x80, 0xfe, 0x02, 0x02, 0, 0, 0, 0})
-				r.Write(make([]byte, 514))
+			took := c.unanswered(t, sent, name == "many fragments")
+			for n := 0; n < 4 && took > 5*time.Second; n++ { // perhaps the machine has stood still
+				took = c.unanswered(t, sent, name == "many fragments")
 			}
-			if op, payload := r.frame(); op != opBinary || !wire.IsOpenFailure(payload) {
-				t.Errorf("frame %x: %q", op, payload)
-			}
-			if op, payload := r.frame(); op != opClose || binary.BigEndian.Uint16(payload) != uint16(websocket.StatusPolicyViolation) {
-				t.Errorf("frame %x: %q", op, payload)
-			}
-			if n, err := io.Copy(io.Discard, r.Conn); n != 0 || errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("then %d bytes, %v", n, err)
-			}
-			if took := time.Since(began); took < 900*time.Millisecond || took > 5*time.Second {
+			if took < 900*time.Millisecond || took > 5*time.Second {
 				t.Errorf("the socket was closed after %v, want 1 s after the close frame", took)
 			}
 		})
 	}
+}
+
+// unanswered sends what S closes for, does not answer the close frame, and
+// tells after how long the socket was closed.
+func (c *centre) unanswered(t *testing.T, sent []byte, endless bool) time.Duration {
+	r := c.rawDial(t)
+	r.hello()
+	began := time.Now()
+	r.Write(sent)
+	if endless { // never comes to an end
+		r.Write([]byte{0x80, 0xfe, 0x02, 0x02, 0, 0, 0, 0})
+		r.Write(make([]byte, 514))
+	}
+	if op, payload := r.frame(); op != opBinary || !wire.IsOpenFailure(payload) {
+		t.Errorf("frame %x: %q", op, payload)
+	}
+	if op, payload := r.frame(); op != opClose || binary.BigEndian.Uint16(payload) != uint16(websocket.StatusPolicyViolation) {
+		t.Errorf("frame %x: %q", op, payload)
+	}
+	if n, err := io.Copy(io.Discard, r.Conn); n != 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("then %d bytes, %v", n, err)
+	}
+	return time.Since(began)
 }
 
 // TestPing: S pings after it has sent nothing for a while, and stops with the session.
@@ -282,13 +303,19 @@ func TestPing(t *testing.T) {
 	if n := pings.Load(); n != 0 {
 		t.Logf("%d pings while it was sending: the machine is busy", n)
 	}
-	quiet := pings.Load()
-	read, stop := context.WithTimeout(t.Context(), 5*after)
-	defer stop()
-	p.ws.Read(read) // pings are answered while somebody reads
-	if n := pings.Load() - quiet; n < 2 || n > 5 {
-		t.Errorf("%d pings in five times the interval", n)
+	quiet := time.Now()
+	p.alive()
+	before := pings.Load()
+	read, stop := context.WithCancel(t.Context())
+	var reading sync.WaitGroup
+	reading.Go(func() { p.ws.Read(read) }) // pings are answered while somebody reads
+	waitFor(t, "pings", func() bool { return pings.Load() >= before+4 })
+	n := pings.Load() - before
+	if took := time.Since(quiet); n > 1+int64(took/after) {
+		t.Errorf("%d pings within %v", n, took)
 	}
+	stop()
+	reading.Wait()
 	waitFor(t, "the session to end", func() bool { return c.sessions.Open() == 0 })
 
 	// A session whose peer has vanished while a ping was out is not pinged for ever.
@@ -300,10 +327,11 @@ func TestPing(t *testing.T) {
 		}
 	}
 	r.Close()
-	time.Sleep(4 * after)
-	if n := strings.Count(c.log.String(), "no answer to a ping"); n > 2 {
-		t.Errorf("pinged %d times after its end", n)
-	}
+	waitFor(t, "its end, and no ping after it", func() bool {
+		before := strings.Count(c.log.String(), "no answer to a ping")
+		time.Sleep(4 * after)
+		return before > 0 && c.sessions.Waiting() == 0 && strings.Count(c.log.String(), "no answer to a ping") == before
+	})
 }
 
 func TestWaitingLimits(t *testing.T) {

@@ -64,6 +64,8 @@ func TestUnreceiptedAfterOpen(t *testing.T) {
 			t.Fatal(reply.Head())
 		}
 	}
+	// Else the last of them is told to who comes now as well.
+	waitFor(t, "all to be told", func() bool { p.alive(); return p.told == revoked })
 	if reply, _ := p.ask(&wire.Receipt{Seckeyid: revoked - 1, State: wire.StateRevoked}); reply.Head().Refused {
 		t.Fatal(reply.Head())
 	}
@@ -248,7 +250,7 @@ func TestGoneAmidPushes(t *testing.T) {
 // TestSlowReader: who does not read is closed when too many pushes wait, and
 // nobody else waits for him.
 func TestSlowReader(t *testing.T) {
-	c := newCentre(t, session.Limits{NegotiateBurst: 1000}, session.Tuning{Pushes: 3})
+	c := newCentre(t, session.Limits{NegotiateBurst: 1000}, session.Tuning{Pushes: 64}) // enough for one that reads
 	token := c.enrol(t, "o", wire.RoleOutlet)
 	p := c.connect(t, token)
 	for range 60 { // a history whose page fills the socket
@@ -261,7 +263,7 @@ func TestSlowReader(t *testing.T) {
 		slow.send(&wire.View{Limit: 500})
 	}
 	time.Sleep(300 * time.Millisecond) // nothing is read: the server gets stuck
-	for range 8 {
+	for range 80 {
 		n := p.negotiate()
 		if reply, _ := p.ask(&wire.Revoke{Seckeyid: n}); reply.Head().Refused {
 			t.Fatal(reply.Head())
@@ -280,7 +282,7 @@ func TestSlowReader(t *testing.T) {
 
 // TestWriteDeadline: who reads nothing at all is cut off.
 func TestWriteDeadline(t *testing.T) {
-	c := newCentre(t, session.Limits{NegotiateBurst: 1000}, session.Tuning{Write: 200 * time.Millisecond})
+	c := newCentre(t, session.Limits{NegotiateBurst: 1000}, session.Tuning{Write: 3 * time.Second}) // enough for one that reads
 	token := c.enrol(t, "o", wire.RoleOutlet)
 	p := c.connect(t, token)
 	for range 60 {
