@@ -164,7 +164,11 @@ func TestLookupWaitsForTheFollower(t *testing.T) {
 	case <-time.After(100 * time.Millisecond):
 	}
 	c.store.set(nil, nil, nil)
-	if err := <-asked; err != nil {
+	err := <-asked
+	if errors.Is(err, wire.CodeBusy) { // it waits for 5 s, which the machine may have stood still
+		_, err = c.Lookup(t.Context(), "o", 1)
+	}
+	if err != nil {
 		t.Error(err)
 	}
 }

@@ -122,16 +122,8 @@ func TestUnusedSecrets(t *testing.T) {
 		t.Errorf("before the week is over: %d", got)
 	}
 	c.advance(2 * time.Second)
-	for end := time.Now().Add(10 * time.Second); len(c.good(t, "first")) > 0; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("an unused first token stays good")
-		}
-	}
-	for end := time.Now().Add(10 * time.Second); len(c.good(t, "used")) > 1; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("an unused newer secret stays good")
-		}
-	}
+	waitFor(t, soon, "an unused first token to go", func() bool { return len(c.good(t, "first")) == 0 })
+	waitFor(t, soon, "an unused newer secret to go", func() bool { return len(c.good(t, "used")) == 1 })
 	for id, want := range map[string][]uint64{"used": {1}, "late": {1}} {
 		if got := c.good(t, id); !slices.Equal(got, want) {
 			t.Errorf("%s: good are %d, want %d", id, got, want)

@@ -137,7 +137,7 @@ func TestFollowStorm(t *testing.T) {
 	wg.Wait()
 	for i := range lists {
 		var want []uint64
-		waitFor(t, 5*time.Second, "the last change", func() bool {
+		waitFor(t, soon, "the last change", func() bool {
 			rows := must(server.store.Store.Events(t.Context(), keyservice.EventQuery{Outlet: fmt.Sprintf("o%d", i),
 				Kinds: []keyservice.Kind{keyservice.KindRefused}, Limit: 500}))(t)
 			want = nil
@@ -173,14 +173,15 @@ func TestListenUntilCancelled(t *testing.T) {
 		}
 	}
 	act(true)
-	waitFor(t, soon, "both to be told", func() bool { return len(one.all()) > 0 && len(two.all()) > 0 })
+	isLast := func(h *heard, kind keyservice.Kind) bool {
+		rows := h.all()
+		return len(rows) > 0 && rows[len(rows)-1].Kind == kind
+	}
+	waitFor(t, soon, "both to be told", func() bool { return isLast(&one, keyservice.KindDisabled) && isLast(&two, keyservice.KindDisabled) })
 	cancel()
 	told := len(one.all())
 	act(false)
-	waitFor(t, soon, "the other to be told", func() bool {
-		rows := two.all()
-		return rows[len(rows)-1].Kind == keyservice.KindEnabled
-	})
+	waitFor(t, soon, "the other to be told", func() bool { return isLast(&two, keyservice.KindEnabled) })
 	if len(one.all()) != told {
 		t.Error("told after cancel")
 	}

@@ -35,8 +35,13 @@ func TestGroupCommit(t *testing.T) {
 			}
 			wg.Wait()
 			c.store.batches = nil
+			var begun atomic.Int64
+			c.store.before = func() {
+				waitFor(t, soon, "all to have begun", func() bool { return begun.Load() == changes })
+			}
 			for i := range changes {
 				wg.Go(func() {
+					begun.Add(1)
 					id := ids[i%outlets]
 					if i%7 == 3 { // its Decide fails
 						if _, err := c.Enrol(t.Context(), id, wire.RoleOutlet); !errors.Is(err, keyservice.ErrExists) {
@@ -91,10 +96,14 @@ func TestOrderOfOneOutlet(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() { others.SetDisabled(t.Context(), "others", true) }) // occupies the store
 	waitFor(t, soon, "the store to be occupied", held.Load)
+	handOver := func(change func()) {
+		before := c.Queued()
+		wg.Go(change)
+		waitFor(t, soon, "it to be handed over", func() bool { return c.Queued() > before })
+	}
 	for i := range 20 {
-		wg.Go(func() { c.RevokeKey(t.Context(), "o", uint64(i), 0, "") }) // nothing to record, only weight
-		wg.Go(func() { c.SetDisabled(t.Context(), "o", i%2 == 0) })
-		time.Sleep(2 * time.Millisecond) // handed over in this order
+		handOver(func() { c.RevokeKey(t.Context(), "o", uint64(i), 0, "") }) // nothing to record, only weight
+		handOver(func() { c.SetDisabled(t.Context(), "o", i%2 == 0) })
 	}
 	close(hold)
 	wg.Wait()
