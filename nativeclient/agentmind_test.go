@@ -230,7 +230,7 @@ func TestProgress(t *testing.T) {
 	if !r.progress() {
 		t.Error("it hangs from the start")
 	}
-	r.moved = time.Now().Add(-3*stuckAfter + time.Second)
+	r.moved = time.Now().Add(-3*stuckAfter + time.Minute)
 	if !r.progress() {
 		t.Error("it is not given time for every address")
 	}
