@@ -151,8 +151,8 @@ func TestStoreAway(t *testing.T) {
 		server := s.start(t, how{})
 		a, b := server.enrol(t, "a", wire.RoleOutlet), server.enrol(t, "b", wire.RoleOutlet)
 		kept, gone := a.active(), b.active()
-		// A place whose clock is so far ahead that a key ends three seconds from now.
-		ahead := lifetime - 3*time.Second
+		// A place whose clock is so far ahead that a key ends soon, but not before it has been seen.
+		ahead := lifetime - 20*time.Second
 		late := s.start(t, how{follows: true, clock: func() time.Time { return time.Now().Add(ahead) }})
 		elsewhere := s.start(t, how{follows: true})
 		soon, there := late.reader(t), elsewhere.reader(t)

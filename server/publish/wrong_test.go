@@ -130,6 +130,7 @@ func TestClockBehind(t *testing.T) {
 	mad := s.start(t, how{clock: func() time.Time { return time.Now().Add(24 * time.Hour) }})
 	m := mad.enrol(t, "m", wire.RoleOutlet)
 	m.negotiate()
+	mad.stop() // before it ends a's next key
 	n := a.active()
 	a.awaits(r, n, shm.Active)
 	if e, err := r.Key("a", n); err != nil || e.NotAfter.Sub(shm.Now()) < lifetime-3*time.Minute {
