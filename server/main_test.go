@@ -407,7 +407,7 @@ func TestServe(t *testing.T) {
 		done <- run(ctx, []string{"--data", f.path, "serve", "--listen", "127.0.0.1:0", "--base-path", "/hufu"}, io.Discard, said)
 	}()
 	var address string
-	for end := time.Now().Add(10 * time.Second); address == ""; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); address == ""; time.Sleep(5 * time.Millisecond) {
 		if address = said.after("address="); time.Now().After(end) {
 			t.Fatal("it does not listen")
 		}
@@ -434,7 +434,7 @@ func TestServe(t *testing.T) {
 		if err != nil {
 			t.Errorf("stopped: %v", err)
 		}
-	case <-time.After(15 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("it does not stop")
 	}
 }

@@ -91,6 +91,7 @@ func has(t *testing.T, scrape func() string, lines ...string) {
 }
 
 func TestMetrics(t *testing.T) {
+	began := time.Now()
 	s, store, scrape := metered(t, nil)
 	for _, id := range []string{"T-1", "T-2"} {
 		must(s.Enrol(t.Context(), id, wire.RoleOutlet))(t)
@@ -118,8 +119,8 @@ func TestMetrics(t *testing.T) {
 	}
 	store.mu.Lock()
 	defer store.mu.Unlock()
-	if store.n != 1 {
-		t.Errorf("the outlets were counted %d times within %s", store.n, "15 s")
+	if took := time.Since(began); store.n > 1+int(took/(15*time.Second)) {
+		t.Errorf("the outlets were counted %d times within %s", store.n, took)
 	}
 }
 

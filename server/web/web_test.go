@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -226,17 +227,31 @@ func TestForwardedFor(t *testing.T) {
 			[]http.Header{{"X-Real-Ip": {"1.1.1.1"}}, {"X-Real-Ip": {"2.2.2.2"}}, {"Forwarded": {"for=3.3.3.3"}}}, []bool{true, false, false}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSite(t, web.Config{Trusted: test.trusted}, session.Limits{WaitingAddress: 1})
-			for i, header := range test.headers {
-				_, response, err := s.dial(t, "/ws", header)
-				if admitted := err == nil; admitted != test.admits[i] {
-					t.Errorf("connection %d, %v: admitted %v", i, header, admitted)
-				} else if !admitted && response.StatusCode != http.StatusServiceUnavailable {
-					t.Errorf("connection %d: %s", i, response.Status)
-				}
+			began := time.Now()
+			admits := admitted(t, test.trusted, test.headers)
+			for n := 0; n < 5 && time.Since(began) > 4*time.Second; n++ { // a session that has not opened counts for 5 s
+				began = time.Now()
+				admits = admitted(t, test.trusted, test.headers)
+			}
+			if !slices.Equal(admits, test.admits) {
+				t.Errorf("admitted: %v, want %v", admits, test.admits)
 			}
 		})
 	}
+}
+
+// admitted tells which of several connections are let in where each address may
+// have one.
+func admitted(t *testing.T, trusted []*net.IPNet, headers []http.Header) (admits []bool) {
+	s := newSite(t, web.Config{Trusted: trusted}, session.Limits{WaitingAddress: 1})
+	for i, header := range headers {
+		_, response, err := s.dial(t, "/ws", header)
+		if err != nil && (response == nil || response.StatusCode != http.StatusServiceUnavailable) {
+			t.Errorf("connection %d: %v", i, err)
+		}
+		admits = append(admits, err == nil)
+	}
+	return admits
 }
 
 // TestOrigin: a page of another site cannot open a session from a browser.

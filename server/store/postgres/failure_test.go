@@ -70,18 +70,19 @@ func TestLock(t *testing.T) {
 // TestBusy: an outlet that somebody else holds for too long.
 func TestBusy(t *testing.T) {
 	url := pgtest.Database(t)
-	s, err := postgres.Open(t.Context(), url, postgres.Options{Timeout: 200 * time.Millisecond})
+	s := open(t, url)
+	hasty, err := postgres.Open(t.Context(), url, postgres.Options{Timeout: 200 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	defer hasty.Close()
 	apply(t, s, enrol("a"))
 	tx := begin(t, connect(t, url))
 	if _, err := tx.Exec(t.Context(), `SELECT FROM outlet FOR UPDATE`); err != nil {
 		t.Fatal(err)
 	}
 	nothing := &keyservice.Change{Outlet: "a", Decide: func(*keyservice.Ledger) error { return nil }}
-	if err := s.Apply(t.Context(), []*keyservice.Change{nothing}); !errors.Is(err, keyservice.ErrBusy) {
+	if err := hasty.Apply(t.Context(), []*keyservice.Change{nothing}); !errors.Is(err, keyservice.ErrBusy) {
 		t.Errorf("a locked outlet: %v", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -98,18 +99,19 @@ func TestBusy(t *testing.T) {
 // ended, and holds neither locks nor the horizon any longer.
 func TestStuckSession(t *testing.T) {
 	url := pgtest.Database(t)
-	s, err := postgres.Open(t.Context(), url, postgres.Options{Timeout: 300 * time.Millisecond})
+	s := open(t, url)
+	hasty, err := postgres.Open(t.Context(), url, postgres.Options{Timeout: 300 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	defer hasty.Close()
 	apply(t, s, enrol("a"))
 	hung := &keyservice.Change{Outlet: "a", Decide: func(l *keyservice.Ledger) error {
 		time.Sleep(900 * time.Millisecond)
 		l.Writes.SetOutlet = true
 		return nil
 	}}
-	if err := s.Apply(t.Context(), []*keyservice.Change{hung}); err == nil {
+	if err := hasty.Apply(t.Context(), []*keyservice.Change{hung}); err == nil {
 		t.Error("the hung transaction was committed")
 	}
 	apply(t, s, &keyservice.Change{Outlet: "a", Decide: func(*keyservice.Ledger) error { return nil }})
