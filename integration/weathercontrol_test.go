@@ -16,17 +16,20 @@ import (
 func TestWitness(t *testing.T) {
 	for _, c := range []struct {
 		name, says string
-		do         func(t *testing.T, o *outlet, w *shm.Writer)
+		do         func(t *testing.T, o *outlet, w *shm.Writer, both *witness)
 	}{
-		{"torn", "a torn key", func(t *testing.T, o *outlet, w *shm.Writer) { o.damage() }},
-		{"foreign", "a foreign key", func(t *testing.T, o *outlet, w *shm.Writer) {
+		{"torn", "a torn key", func(_ *testing.T, o *outlet, _ *shm.Writer, _ *witness) { o.damage() }},
+		{"foreign", "a foreign key", func(t *testing.T, o *outlet, w *shm.Writer, _ *witness) {
 			e := made(o, 2)
 			e.ServerID = "OTHER"
 			must(t, w.Put(e, new([shm.ConfirmSize]byte)))
 		}},
-		{"raised", "after its end", func(t *testing.T, o *outlet, w *shm.Writer) {
+		{"raised", "after its end", func(t *testing.T, o *outlet, w *shm.Writer, both *witness) {
 			must(t, w.Wipe(o.id, 1, shm.Revoked))
-			o.seenEnded(t)
+			eventually(t, "both see that it has ended", func() bool {
+				seen, err := both.sightings()
+				return err == nil && seen[1].ended
+			})
 			must(t, w.Close())
 			must(t, shm.Destroy(shm.Options{Name: o.segment}))
 			o.put(t, 1)
@@ -40,7 +43,7 @@ func TestWitness(t *testing.T) {
 				}
 			})
 			both := o.watch(t)
-			c.do(t, o, o.put(t, 1))
+			c.do(t, o, o.put(t, 1), both)
 			eventually(t, "the one in Go finds it", func() bool {
 				both.mu.Lock()
 				defer both.mu.Unlock()
@@ -105,10 +108,4 @@ func made(o *outlet, seckeyid uint64) shm.Entry {
 		NotBefore: shm.Now(), NotAfter: shm.Now().Add(time.Hour)}
 	e.Fingerprint = fingerprint(e.Key)
 	return e
-}
-
-// seenEnded waits for both witnesses to have seen that the key has ended.
-func (o *outlet) seenEnded(t testing.TB) {
-	t.Helper()
-	time.Sleep(100 * witnessEvery) // if that is too short, the one that has not seen it fails the test
 }

@@ -8,8 +8,9 @@
  *
  * For each line of standard input it prints what it has seen and a line "end"; times are CLOCK_BOOTTIME, in ns:
  *
- *   key NUMBER FINGERPRINT FIRST LAST   the first and the last look-up that found it usable
- *   reads NUMBER GONE PAUSE             look-ups, those without a segment, the longest time between two rounds
+ *   key NUMBER FINGERPRINT FIRST LAST ENDED   the first and the last look-up that found it usable, 0 if none did,
+ *                                             and whether one found that it has ended
+ *   reads NUMBER GONE PAUSE                   look-ups, those without a segment, the longest time between two rounds
  *
  * At the first thing that is wrong it prints "bad: ..." and ends with 1.
  */
@@ -30,7 +31,7 @@ struct sight {
 
 static struct sight sights[NUMBERS];
 static unsigned long long newest, reads, gone;
-static int64_t longest;
+static int64_t begun, longest; /* the last round, and the longest time between two */
 
 static int64_t now(void)
 {
@@ -131,16 +132,26 @@ static void look(int code, int64_t began, const hufu_shm_result *k, const char *
 	s->last = now();
 }
 
+/* paused keeps the longest time between two rounds, the one since the last among them. */
+static void paused(void)
+{
+	int64_t pause = now() - begun;
+
+	if (pause > longest)
+		longest = pause;
+}
+
 static void report(void)
 {
 	for (unsigned n = 1; n <= newest; n++) {
-		if (!sights[n].first)
+		if (!sights[n].seen)
 			continue;
 		printf("key %u ", n);
 		for (int i = 0; i < 8; i++)
 			printf("%02x", sights[n].fingerprint[i]);
-		printf(" %lld %lld\n", (long long)sights[n].first, (long long)sights[n].last);
+		printf(" %lld %lld %s\n", (long long)sights[n].first, (long long)sights[n].last, sights[n].ended ? "true" : "false");
 	}
+	paused();
 	printf("reads %llu %llu %lld\nend\n", reads, gone, (long long)longest);
 	fflush(stdout);
 }
@@ -149,18 +160,18 @@ int main(int argc, char **argv)
 {
 	struct pollfd in = {.fd = 0, .events = POLLIN};
 	char line[64];
-	int64_t round = now();
 	hufu_shm s;
 	hufu_shm_result k;
 	int code;
 
 	if (argc != 4)
 		return 3;
+	begun = now();
 	for (code = HUFU_SHM_E_NO_SEGMENT;;) {
-		int64_t began = now();
-		if (began - round > longest)
-			longest = began - round;
-		round = began;
+		int64_t began;
+
+		paused();
+		begun = began = now();
 		if (code == HUFU_SHM_E_NO_SEGMENT || code == HUFU_SHM_E_MAGIC)
 			code = hufu_shm_open(&s, argv[1]);
 		if (code == 0) {
