@@ -310,7 +310,7 @@ func TestReadersFollow(t *testing.T) {
 	// Removed by rm: the reader looks once a second, the writer before each change.
 	must(t, os.Remove(path(o)))
 	wantErr(t, w.Put(entry("outlet1", 3, Active), nil), ErrGone)
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	for err = nil; err == nil && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		_, err = r.Current("outlet1")
 	}

@@ -14,7 +14,7 @@ import (
 // TestWriterKilledAtRandom kills writers at random instants until enough of them have left an odd counter, while
 // readers in Go and C check every key that they get. CRASH=full asks for a hundred such kills, else for two.
 func TestWriterKilledAtRandom(t *testing.T) {
-	want, within := 2, time.Minute
+	want, within := 2, 3*time.Minute
 	if os.Getenv("CRASH") == "full" {
 		want, within = 100, 10*time.Minute
 	}
@@ -45,7 +45,10 @@ func TestWriterKilledAtRandom(t *testing.T) {
 	for end := time.Now().Add(within); odd < want && time.Now().Before(end); kills++ {
 		writer := child(t, "rewrite", o, stressClients...)
 		must(t, writer.Start())
-		time.Sleep(time.Duration(10+rand.IntN(20)) * time.Millisecond)
+		for r.Info().WriterPID != writer.Process.Pid && time.Now().Before(end) { // it takes its time to begin
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond)
 		must(t, writer.Process.Kill())
 		writer.Wait()
 		if oddEntries(r) {

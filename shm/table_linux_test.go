@@ -18,14 +18,15 @@ func TestEnds(t *testing.T) {
 	o := mustCreate(t, segment(t, 8))
 	w, r := mustWriter(t, o), mustReader(t, o)
 	long, short, early := entry("outlet1", 1, Active), entry("outlet1", 2, Pending), entry("outlet1", 3, Pending)
-	short.NotAfter = Now().Add(300 * time.Millisecond)
 	must(t, w.Put(long, nil))
 	must(t, w.Put(short, nil))
 	must(t, w.MakeCurrent("outlet1", 2))
 	if n, err := w.WipeEnded(); n != 0 || err != nil {
 		t.Fatal(n, err)
 	}
-	time.Sleep(310 * time.Millisecond)
+	short.NotAfter = Now().Add(time.Millisecond)
+	must(t, w.Shorten("outlet1", 2, short.NotAfter))
+	time.Sleep(2 * time.Millisecond)
 	e, err := r.Key("outlet1", 2)
 	wantErr(t, err, ErrNotUsable)
 	if e.State != Expired || e.Usable || e.Key != (Key{}) {
@@ -44,23 +45,28 @@ func TestEnds(t *testing.T) {
 	}
 
 	// A key is not current before it begins.
-	early.NotBefore = Now().Add(300 * time.Millisecond)
+	early.NotBefore, early.NotAfter = Now().Add(time.Hour), Now().Add(2*time.Hour)
 	must(t, w.Put(early, nil))
 	must(t, w.MakeCurrent("outlet1", 3))
 	_, err = r.Current("outlet1")
 	wantErr(t, err, ErrNoCurrent)
 	_, err = r.Key("outlet1", 3)
 	must(t, err)
-	time.Sleep(310 * time.Millisecond)
+	begins := entry("outlet1", 4, Pending)
+	begins.NotBefore = Now().Add(time.Millisecond)
+	must(t, w.Put(begins, nil))
+	must(t, w.MakeCurrent("outlet1", 4))
+	time.Sleep(2 * time.Millisecond)
 	_, err = r.Current("outlet1")
 	must(t, err)
+	must(t, w.Wipe("outlet1", 3, Expired))
 
 	// Ends are only brought forward; the next writer wipes first of all.
-	must(t, w.Shorten("outlet1", 3, Now().Add(24*time.Hour)))
-	if e, _ := w.Key("outlet1", 3); e.NotAfter != early.NotAfter || e.State != Active {
+	must(t, w.Shorten("outlet1", 4, Now().Add(24*time.Hour)))
+	if e, _ := w.Key("outlet1", 4); e.NotAfter != begins.NotAfter || e.State != Active {
 		t.Errorf("%v ends at %d", e, e.NotAfter)
 	}
-	must(t, w.Retire("outlet1", 3, Now().Add(time.Millisecond)))
+	must(t, w.Retire("outlet1", 4, Now().Add(time.Millisecond)))
 	must(t, w.Close())
 	time.Sleep(2 * time.Millisecond)
 	w = mustWriter(t, o)
