@@ -18,7 +18,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"golang.org/x/sys/unix"
 )
 
 const superuser = "hufu"
@@ -32,7 +35,8 @@ type Cluster struct {
 	bin      string // the folder of the binaries
 	dir      string // the cluster's own, removed by Stop
 	port     int
-	password string // empty: by socket
+	release  func() error // gives the port back
+	password string       // empty: by socket
 	settings []string
 	owner    *owner
 
@@ -63,7 +67,7 @@ func In(dir string) Option { return func(c *Cluster) { c.dir = dir } }
 
 // Start makes a cluster and starts it. ctx bounds the start only.
 func Start(ctx context.Context, options ...Option) (_ *Cluster, err error) {
-	c := &Cluster{port: 5432, settings: []string{"fsync=off", "full_page_writes=off"}}
+	c := &Cluster{port: 5432, release: func() error { return nil }, settings: []string{"fsync=off", "full_page_writes=off"}}
 	for _, o := range options {
 		o(c)
 	}
@@ -82,9 +86,11 @@ func Start(ctx context.Context, options ...Option) (_ *Cluster, err error) {
 		}
 	}()
 	if c.password != "" {
-		if c.port, err = freePort(); err != nil {
-			return nil, err
+		port, release, failed := reservePort()
+		if failed != nil {
+			return nil, failed
 		}
+		c.port, c.release = port, release
 	}
 	if err := c.initdb(ctx); err != nil {
 		return nil, err
@@ -123,13 +129,21 @@ func (c *Cluster) DropDatabase(ctx context.Context, name string) error {
 	return c.administer(ctx, "DROP DATABASE IF EXISTS "+pgx.Identifier{name}.Sanitize()+" WITH (FORCE)")
 }
 
+// administer has PostgreSQL do something to a database, again while somebody
+// is connected to it: one that has left may take a while to be gone.
 func (c *Cluster) administer(ctx context.Context, sql string) error {
 	conn, err := pgx.Connect(ctx, c.URL("postgres"))
 	if err != nil {
 		return fmt.Errorf("pgtest: %w", err)
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	if _, err := conn.Exec(ctx, sql); err != nil {
+	for range 10 { // PostgreSQL waits for 5 s each time
+		var refused *pgconn.PgError
+		if _, err = conn.Exec(ctx, sql); !errors.As(err, &refused) || refused.Code != pgerrcode.ObjectInUse {
+			break
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("pgtest: %s: %w", sql, err)
 	}
 	return nil
@@ -139,7 +153,7 @@ func (c *Cluster) administer(ctx context.Context, sql string) error {
 func (c *Cluster) Stop() error {
 	err := c.server.stop()
 	c.server = nil
-	return errors.Join(err, os.RemoveAll(c.dir))
+	return errors.Join(err, c.release(), os.RemoveAll(c.dir))
 }
 
 // Kill ends every process of the cluster at once, as a crash would. Restart
@@ -264,11 +278,20 @@ func (c *Cluster) start(ctx context.Context) (err error) {
 	}
 }
 
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// reservePort takes a port of the loopback that the kernel gives to nobody else
+// until it is released: bound, and not listened on.
+func reservePort() (port int, release func() error, err error) {
+	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return 0, fmt.Errorf("pgtest: %w", err)
+		return 0, nil, fmt.Errorf("pgtest: %w", err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	release = func() error { return unix.Close(socket) }
+	err = errors.Join(
+		unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1), // as PostgreSQL does
+		unix.Bind(socket, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	bound, failed := unix.Getsockname(socket)
+	if err := errors.Join(err, failed); err != nil {
+		return 0, nil, errors.Join(fmt.Errorf("pgtest: %w", err), release())
+	}
+	return bound.(*unix.SockaddrInet4).Port, release, nil
 }

@@ -23,17 +23,28 @@ var (
 // used as os.Exit(pgtest.Main(m, postgres.Migrate)). A goroutine that is left
 // when all has ended is a failure.
 func Main(m *testing.M, migrate func(ctx context.Context, url string) error, options ...Option) int {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // for the start, beside other packages' tests
 	defer cancel()
 	code, err := run(ctx, m, migrate, options)
 	if err == nil {
-		err = goleak.Find()
+		err = leaks()
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return max(code, 1)
 	}
 	return code
+}
+
+// leaks finds goroutines that do not end.
+func leaks() (err error) {
+	for range 30 {
+		if err = goleak.Find(); err == nil {
+			return nil
+		}
+		time.Sleep(time.Second)
+	}
+	return err
 }
 
 func run(ctx context.Context, m *testing.M, migrate func(context.Context, string) error, options []Option) (code int, err error) {

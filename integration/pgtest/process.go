@@ -110,7 +110,7 @@ func (p *process) stop() error {
 		select {
 		case <-p.done:
 			return nil
-		case <-time.After(10 * time.Second):
+		case <-time.After(30 * time.Second):
 		}
 	}
 	return errors.Join(errors.New("pgtest: the server had to be killed"), p.kill())
@@ -143,13 +143,12 @@ func (p *process) kill() error {
 	return await(func() bool { return !slices.ContainsFunc(children, func(pid int) bool { return !gone(pid) }) })
 }
 
-// await polls until ok, for 10 s at most.
+// await polls until ok, for a minute at most.
 func await(ok func() bool) error {
-	for range 1000 {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if ok() {
 			return nil
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	return errors.New("pgtest: a process does not end")
 }

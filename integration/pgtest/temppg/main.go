@@ -45,7 +45,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer) 
 	if *tcp {
 		options = append(options, pgtest.TCP())
 	}
-	start, cancel := context.WithTimeout(ctx, time.Minute)
+	start, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	cluster, err := pgtest.Start(start, options...)
 	if err != nil {
