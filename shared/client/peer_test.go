@@ -262,3 +262,13 @@ func until(t *testing.T, s *Session) error {
 		return nil
 	}
 }
+
+// quickest is how long something takes, the least of a few times if it takes
+// longer than it should: the machine may stand still meanwhile.
+func quickest(limit time.Duration, run func() time.Duration) time.Duration {
+	least := run()
+	for n := 0; n < 4 && least > limit; n++ {
+		least = min(least, run())
+	}
+	return least
+}
