@@ -53,7 +53,7 @@ type faulty struct {
 	mu      sync.Mutex
 	apply   error // what Apply fails with
 	changes error // what Changes and Head fail with
-	reads   error // what Outlet, Keys, Unreceipted and Tell fail with
+	reads   error // what Outlet, Keys, Unreceipted, Beat and Tell fail with
 	batches [][]string
 	before  func() // called before every Apply
 }
@@ -100,6 +100,13 @@ func (f *faulty) Head(ctx context.Context) (keyservice.Position, error) {
 		return keyservice.Position{}, err
 	}
 	return f.Store.Head(ctx)
+}
+
+func (f *faulty) Beat(ctx context.Context, p keyservice.Process, term time.Duration) (bool, error) {
+	if _, _, err := f.get(); err != nil {
+		return false, err
+	}
+	return f.Store.Beat(ctx, p, term)
 }
 
 func (f *faulty) Tell(ctx context.Context, process string, seen []keyservice.Sight) (bool, error) {

@@ -98,6 +98,7 @@ func TestPresenceAfterAPause(t *testing.T) {
 	c.enrol(t, "b", wire.RoleOutlet)
 	c.Connected("a")
 	waitFor(t, soon, "it is connected", func() bool { return c.isConnected(t, "a") })
+	c.store.set(nil, nil, errStore) // it stands still
 	other := keyservice.Process{ID: strings.Repeat("f", 16), Place: "here", Begins: true, At: c.now()}
 	must(c.store.Store.Beat(t.Context(), other, 1))(t)
 	if n := must(c.store.Store.Reap(t.Context(), 9))(t); n != 1 {
@@ -106,6 +107,7 @@ func TestPresenceAfterAPause(t *testing.T) {
 	if c.isConnected(t, "a") {
 		t.Fatal("a dead process has connections")
 	}
+	c.store.set(nil, nil, nil)
 	c.Connected("b") // refused, so that the process begins again
 	waitFor(t, soon, "both are told", func() bool { return c.isConnected(t, "a") && c.isConnected(t, "b") })
 	if got := c.sights(t); got != "connected a, disconnected a, connected a, connected b" &&
