@@ -285,6 +285,7 @@ func TestRingRotationWhileServing(t *testing.T) {
 				defer close(done)
 				load.client(ctx, token)
 			}()
+			eventually(t, "the client gets on", func() bool { return load.acknowledged.Load() > 0 })
 			for _, args := range [][]string{{"kek", "new"}, {"kek", "rotate"}} {
 				if r := s.admin(t, args...); r.code != 0 {
 					t.Fatal(r.err)

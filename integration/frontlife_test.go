@@ -121,7 +121,7 @@ func (r *resident) verifies(t *testing.T, s *client.Session, key string) {
 // server's WebSocket ping every 30 s; a request comes every 300 s here.
 func TestFrontIdle(t *testing.T) {
 	t.Parallel()
-	const timeout, silence = 35 * time.Second, 42 * time.Second
+	const timeout, silence = 50 * time.Second, 57 * time.Second
 	s := newSite(t, "sqlite", append([]string{"--idle", "900s"}, behind...)...)
 	f := newFront(t, "nginx", s.address, patient(timeout))
 	r := s.outlet(t, wire.RoleOutlet).stay(t, f.url, f.from(t, "127.0.0.2"))
@@ -148,7 +148,7 @@ func patient(timeout time.Duration) extras {
 func TestFrontImpatient(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "sqlite", behind...)
-	f := newFront(t, "nginx", s.address, patient(2*time.Second))
+	f := newFront(t, "nginx", s.address, patient(8*time.Second))
 	mark := s.server.log.mark()
 	r := s.outlet(t, wire.RoleOutlet).stay(t, f.url, f.from(t, "127.0.0.2"))
 	session := r.session(t)

@@ -352,8 +352,8 @@ func TestCentreOutage(t *testing.T) {
 	there := func() bool { return inC(t, c.printed, a.id) == want }
 	eventually(t, "the key is published", there)
 
-	must(t, cluster.Kill())
 	mark := c.publisher.log.mark()
+	must(t, cluster.Kill())
 	eventually(t, "the publisher notices", func() bool {
 		return c.publisher.log.find(mark, func(line string) bool { return strings.Contains(line, "changes cannot be read") }) != ""
 	})

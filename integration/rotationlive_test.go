@@ -224,7 +224,12 @@ type rotationEnd struct {
 func (r *rotationReader) loop(quit <-chan struct{}) {
 	ticker := time.NewTicker(time.Millisecond)
 	defer ticker.Stop()
-	for before := shm.Now(); ; {
+	for before, ended := shm.Now(), false; !ended; { // with a whole round after it was told to end
+		select {
+		case <-quit:
+			ended = true
+		case <-ticker.C:
+		}
 		now := shm.Now()
 		r.seen.pause, before = max(r.seen.pause, now.Sub(before)), now
 		for i := range r.ends[1:] {
@@ -239,11 +244,6 @@ func (r *rotationReader) loop(quit <-chan struct{}) {
 			e.Key.Zero()
 		}
 		r.seen.rounds++
-		select {
-		case <-quit:
-			return
-		case <-ticker.C:
-		}
 	}
 }
 

@@ -102,6 +102,7 @@ int main(int argc, char **argv)
 	hufu_shm ends[ENDS];
 	hufu_shm_result k;
 	int64_t before, pause = 0;
+	int ended;
 
 	if (argc < 4 || argc - 2 > ENDS)
 		return 3;
@@ -111,7 +112,10 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	before = now();
 	do {
-		int64_t t = now();
+		int64_t t;
+
+		ended = poll(&in, 1, 1) != 0; /* and there is a whole round after that */
+		t = now();
 		if (t - before > pause)
 			pause = t - before;
 		before = t;
@@ -125,7 +129,7 @@ int main(int argc, char **argv)
 		}
 		hufu_shm_zero(&k);
 		rounds++;
-	} while (poll(&in, 1, 1) == 0);
+	} while (!ended);
 	printf("rounds %llu messages %llu windows %llu torn %llu without %llu keys %llu pause %lld\n",
 	       rounds, messages, windows, torn, without, keys, (long long)pause);
 	for (int i = 2; i < argc; i++)
