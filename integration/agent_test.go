@@ -511,6 +511,7 @@ func agentOutlives(o *outlet) {
 	}
 
 	s.stop(t, syscall.SIGTERM)
+	eventually(t, "no switch is under way", func() bool { return !strings.Contains(o.shared(), "pending") })
 	last := o.standing() // of key 1, or 2 where all this took long
 	key := fmt.Sprint("key=", last.Seckeyid)
 	lateOn(t, 70*time.Second, a, "ends soon and has no successor", key)

@@ -62,7 +62,7 @@ enrol operator $operator
 bin/hufu-server serve 2>"$dir/server.log" &
 server=$!
 pids+=($server)
-for _ in $(seq 100); do
+for _ in $(seq 600); do
 	grep -q msg=listening "$dir/server.log" && break
 	kill -0 $server 2>/dev/null || { cat "$dir/server.log" >&2; exit 1; }
 	sleep 0.1
