@@ -3,8 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 
+	"hufu/shared/cli"
 	"hufu/shared/client"
 	"hufu/shared/settings"
 	"hufu/shared/text"
@@ -60,21 +60,21 @@ func (e *env) tokenFor(of named, path string, o wire.Operation) error {
 	if err := of.check(); err != nil {
 		return err
 	}
-	out, err := newTokenOut(path)
+	out, err := cli.NewTokenOut(path)
 	if err != nil {
 		return err
 	}
 	r, t, err := e.handOut(o)
 	switch {
 	case errors.Is(err, client.ErrLost):
-		return errors.Join(&doubtError{of.ID, err}, out.discard())
+		return errors.Join(&doubtError{of.ID, err}, out.Discard())
 	case err != nil:
-		return errors.Join(err, out.discard())
+		return errors.Join(err, out.Discard())
 	case t == nil:
-		return errors.Join(settings.With(settings.ExitRefused, text.Errorf("admin_stale", of.ID, r.Epoch)), out.discard())
+		return errors.Join(settings.With(settings.ExitRefused, text.Errorf("admin_stale", of.ID, r.Epoch)), out.Discard())
 	}
 	defer t.Secret.Zero()
-	return out.deliver(e, t)
+	return out.Deliver(e.Output, t)
 }
 
 // doubtError says that a token may have been made and is lost.
@@ -84,54 +84,6 @@ type doubtError struct {
 }
 
 func (e *doubtError) Unwrap() error { return e.error }
-
-// tokenOut is where a token goes: a new file that only its owner can read, or
-// standard output.
-type tokenOut struct {
-	file *os.File // nil: standard output
-}
-
-func newTokenOut(path string) (*tokenOut, error) {
-	if path == "" {
-		return &tokenOut{}, nil
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return nil, settings.With(settings.ExitUsage, text.Errorf("err_setting", "--token-file", err))
-	}
-	return &tokenOut{f}, nil
-}
-
-func (o *tokenOut) discard() error {
-	if o.file == nil {
-		return nil
-	}
-	return errors.Join(o.file.Close(), os.Remove(o.file.Name()))
-}
-
-func (o *tokenOut) deliver(e *env, t *wire.Token) error {
-	token, err := t.Encode()
-	if err != nil {
-		return err
-	}
-	shown := struct {
-		ID        string `json:"id"`
-		Role      string `json:"role"`
-		Epoch     uint64 `json:"epoch"`
-		Token     string `json:"token,omitempty"`
-		TokenFile string `json:"tokenFile,omitempty"`
-	}{ID: t.ClientID, Role: t.Role.String(), Epoch: t.Epoch}
-	if o.file == nil {
-		shown.Token = token
-		return e.Show(shown, func() string { return e.T("token_shown", t.ClientID, t.Epoch, token) })
-	}
-	_, err = fmt.Fprintln(o.file, token)
-	if err := errors.Join(err, o.file.Sync(), o.file.Close()); err != nil {
-		return err
-	}
-	shown.TokenFile = o.file.Name()
-	return e.Show(shown, func() string { return e.T("token_written", t.ClientID, t.Epoch, o.file.Name()) })
-}
 
 // adminEnableCmd lets a client in again.
 type adminEnableCmd struct{ named }

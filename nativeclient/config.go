@@ -7,6 +7,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"hufu/shared/cli"
 	"hufu/shared/settings"
 	"hufu/shm"
 )
@@ -64,20 +65,7 @@ func (c *Common) checkSegment() error {
 // configShowCmd shows every setting and where its value came from.
 type configShowCmd struct{}
 
-// settingView is a setting as --json shows it.
-type settingView struct {
-	Key    string          `json:"key"`
-	Value  any             `json:"value"`
-	Source settings.Source `json:"source"`
-	From   string          `json:"from,omitempty"`
-}
-
 // Run is the command.
 func (*configShowCmd) Run(e *env, ctx *kong.Context, p *settings.Program) error {
-	rows := e.Rows("col_setting", "col_value", "col_source")
-	for _, s := range p.Values(ctx) {
-		from := strings.TrimSpace(e.T("source_"+string(s.Source)) + " " + s.From)
-		rows.Add(settingView{s.Key, s.Value, s.Source, s.From}, s.Key, s.Shown(), from)
-	}
-	return rows.Write()
+	return cli.ShowSettings(e.Output, p, ctx)
 }

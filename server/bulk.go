@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"hufu/server/keyservice"
+	"hufu/shared/cli"
 	"hufu/shared/settings"
 	"hufu/shared/text"
 	"hufu/shared/wire"
@@ -88,7 +89,7 @@ func readIDs(path string) ([]string, error) {
 }
 
 // tokenList is one new file for every token.
-type tokenList []*tokenOut
+type tokenList []*cli.TokenOut
 
 // tokenFiles makes all files before anything is enrolled.
 func tokenFiles(dir string, ids []string) (files tokenList, err error) {
@@ -96,7 +97,7 @@ func tokenFiles(dir string, ids []string) (files tokenList, err error) {
 		return nil, err
 	}
 	for _, id := range ids {
-		out, err := newTokenOut(filepath.Join(dir, id+".token"))
+		out, err := cli.NewTokenOut(filepath.Join(dir, id+".token"))
 		if err != nil {
 			return nil, errors.Join(err, files.discard())
 		}
@@ -108,9 +109,7 @@ func tokenFiles(dir string, ids []string) (files tokenList, err error) {
 func (l tokenList) discard() error {
 	var errs []error
 	for _, out := range l {
-		err := os.Remove(out.file.Name())
-		out.file.Close() // it may have been closed; what counts is that it is gone
-		errs = append(errs, err)
+		errs = append(errs, out.Discard())
 	}
 	return errors.Join(errs...)
 }
@@ -126,7 +125,7 @@ func (e *env) enrolAll(in *installation, ids []string, files tokenList) error {
 			return err
 		}
 		bar.Step()
-		return files[bar.Done()-1].write(ascii)
+		return files[bar.Done()-1].Write(ascii)
 	})
 	if err != nil && !errors.Is(err, keyservice.ErrInDoubt) {
 		return errors.Join(err, files.discard())

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"unicode"
 
+	"hufu/shared/cli"
 	"hufu/shared/settings"
 	"hufu/shared/text"
 )
@@ -154,9 +155,9 @@ func TestConfigShow(t *testing.T) {
 	if err != nil || strings.Contains(out, "secret") {
 		t.Fatal(out, err)
 	}
-	seen := make(map[string]settingView)
+	seen := make(map[string]cli.SettingView)
 	for line := range strings.Lines(out) {
-		var v settingView
+		var v cli.SettingView
 		if err := json.Unmarshal([]byte(line), &v); err != nil {
 			t.Fatal(err)
 		}

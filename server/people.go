@@ -3,9 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"hufu/server/keyservice"
+	"hufu/shared/cli"
 	"hufu/shared/settings"
 	"hufu/shared/text"
 	"hufu/shared/wire"
@@ -76,19 +76,19 @@ func (c *newSecretCmd) run(e *env, of kind) error {
 		if err := in.is(e, c.ID, of); err != nil {
 			return err
 		}
-		out, err := newTokenOut(c.TokenFile)
+		out, err := cli.NewTokenOut(c.TokenFile)
 		if err != nil {
 			return err
 		}
 		t, err := in.service.NewSecret(e, c.ID, c.Cut)
 		if err != nil {
-			return errors.Join(err, out.discard())
+			return errors.Join(err, out.Discard())
 		}
 		defer t.Secret.Zero()
 		if c.Cut {
 			fmt.Fprintln(e.stderr, e.T("cut_done", c.ID))
 		}
-		return out.deliver(e, t)
+		return out.Deliver(e.Output, t)
 	})
 }
 
@@ -119,71 +119,17 @@ func (e *env) enrol(id string, role wire.Role, tokenFile string) error {
 		return settings.With(settings.ExitUsage, text.Errorf("err_id", id, wire.MaxID))
 	}
 	return e.with(func(in *installation) error {
-		out, err := newTokenOut(tokenFile)
+		out, err := cli.NewTokenOut(tokenFile)
 		if err != nil {
 			return err
 		}
 		t, err := in.service.Enrol(e, id, role)
 		if err != nil {
-			return errors.Join(err, out.discard())
+			return errors.Join(err, out.Discard())
 		}
 		defer t.Secret.Zero()
-		return out.deliver(e, t)
+		return out.Deliver(e.Output, t)
 	})
-}
-
-// tokenOut is where a token goes: a new file that only its owner can read, or
-// standard output. The file is made before anything is enrolled, so that no
-// token is lost for want of a place.
-type tokenOut struct {
-	file *os.File // nil: standard output
-}
-
-func newTokenOut(path string) (*tokenOut, error) {
-	if path == "" {
-		return &tokenOut{}, nil
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return nil, settings.With(settings.ExitUsage, text.Errorf("err_setting", "--token-file", err))
-	}
-	return &tokenOut{f}, nil
-}
-
-func (o *tokenOut) discard() error {
-	if o.file == nil {
-		return nil
-	}
-	return errors.Join(o.file.Close(), os.Remove(o.file.Name()))
-}
-
-// write puts the token into the file, durably.
-func (o *tokenOut) write(token string) error {
-	_, err := fmt.Fprintln(o.file, token)
-	return errors.Join(err, o.file.Sync(), o.file.Close())
-}
-
-func (o *tokenOut) deliver(e *env, t *wire.Token) error {
-	token, err := t.Encode()
-	if err != nil {
-		return err
-	}
-	shown := struct {
-		ID        string `json:"id"`
-		Role      string `json:"role"`
-		Epoch     uint64 `json:"epoch"`
-		Token     string `json:"token,omitempty"`
-		TokenFile string `json:"tokenFile,omitempty"`
-	}{ID: t.ClientID, Role: t.Role.String(), Epoch: t.Epoch}
-	if o.file == nil {
-		shown.Token = token
-		return e.Show(shown, func() string { return e.T("token_shown", t.ClientID, t.Epoch, token) })
-	}
-	if err := o.write(token); err != nil {
-		return err
-	}
-	shown.TokenFile = o.file.Name()
-	return e.Show(shown, func() string { return e.T("token_written", t.ClientID, t.Epoch, o.file.Name()) })
 }
 
 // listOutlets lists clients, of whatever role: at most limit; 0: all.

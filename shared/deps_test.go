@@ -43,6 +43,7 @@ var table = map[string]allowed{
 	"shared/kex":      {ours: []string{"shared/wire"}, why: "its cryptography is the standard library's, and nothing else is to be reviewed with it"},
 	"shared/client":   {ours: []string{"shared/wire", "shared/kex"}, third: []string{webSocket}, why: "it is the session that both clients share, and knows no terminal, page, file or segment"},
 	"shared/text":     {why: "it is one catalog that terminal and console read"},
+	"shared/cli":      {ours: []string{"shared/settings", "shared/text", "shared/wire"}, third: []string{kong}, why: "it is what both command lines have in common besides their settings"},
 	"shared/settings": {ours: []string{"shared/wire"}, third: []string{kong, "github.com/BurntSushi/toml"}, why: "it parses flags, environment and file; from wire it has the names of roles and states"},
 
 	"shm": {third: []string{sys}, why: "applications link it to read keys, and it must bring nothing of the protocol along"},
@@ -56,9 +57,9 @@ var table = map[string]allowed{
 	"server/session":         {ours: []string{"server/keyservice", "shared/wire", "shared/kex"}, third: []string{webSocket, "golang.org/x/time"}, why: "it is one WebSocket's order, deadlines and limits; routes and stores are others' business"},
 	"server/publish":         {ours: []string{"server/keyservice", "shared/kex", "shm"}, why: "it follows the change table into the segment"},
 	"server/web":             {ours: []string{"server/keyservice", "server/session", "shared/text", "shared/wire", "static"}, third: []string{"github.com/labstack/echo/v4", metrics, webSocket}, why: "it is the routes; it upgrades a request and hands the connection to session"},
-	"server":                 {ours: []string{"server/...", "shared/settings", "shared/text", "shared/wire", "shm", "static"}, third: []string{kong, sys}, why: "it is the command line and wiring"},
+	"server":                 {ours: []string{"server/...", "shared/cli", "shared/settings", "shared/text", "shared/wire", "shm", "static"}, third: []string{kong, sys}, why: "it is the command line and wiring"},
 
-	"nativeclient": {ours: []string{"shared/client", "shared/kex", "shared/settings", "shared/text", "shared/wire", "shm"}, third: []string{kong, sys, "golang.org/x/term", "charm.land", metrics}, why: "it wires the client to terminal, files and segment"},
+	"nativeclient": {ours: []string{"shared/cli", "shared/client", "shared/kex", "shared/settings", "shared/text", "shared/wire", "shm"}, third: []string{kong, sys, "golang.org/x/term", "charm.land", metrics}, why: "it wires the client to terminal, files and segment"},
 	"wasmclient":   {ours: []string{"shared/client", "shared/kex", "shared/wire"}, why: "it is a bridge of promises without protocol logic, and small"},
 	"static":       {why: "it embeds the console's files"},
 	"static/build": {ours: []string{"shared/text", "static"}, third: []string{"github.com/andybalholm/brotli"}, why: "it is a tool of the build, which compresses what is embedded; no program contains it"},
@@ -77,8 +78,8 @@ var forbidden = []struct {
 	why    string
 }{
 	{"shared", func(pkg, file string) bool {
-		return pkg == "shared/settings" || pkg == "shared/client" && strings.HasSuffix(file, "_js.go")
-	}, []string{"os", "syscall", "syscall/js"}, "both ends share it, native and in the browser (settings, and the _js.go pairs of client, excepted)"},
+		return pkg == "shared/cli" || pkg == "shared/settings" || pkg == "shared/client" && strings.HasSuffix(file, "_js.go")
+	}, []string{"os", "syscall", "syscall/js"}, "both ends share it, native and in the browser (cli, settings, and the _js.go pairs of client, excepted)"},
 	{"shared/wire", never, []string{"net", "time", "log", "io/fs", "math/rand"}, "the protocol's core is bytes in, bytes out: no network, clock, log or chance"},
 	{"shared/kex", never, []string{"net", "time", "log", "io/fs", "math/rand"}, "the protocol's core is bytes in, bytes out: no network, clock, log or chance but a reader's"},
 	{"server/keyservice", never, []string{"net", "os", "database/sql"}, "the rules know no socket, file or database"},
