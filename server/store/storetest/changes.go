@@ -175,7 +175,7 @@ func testFollow(t *testing.T, data Data) {
 						b.note(keyservice.ChangeRow{At: at(i), Kind: keyservice.KindOpened, Outlet: fmt.Sprint("w", w), Seckeyid: uint64(k)})
 					}
 				})
-				if err := handles[w%2].Apply(t.Context(), []*keyservice.Change{c}); err != nil || c.Err != nil {
+				if err := apply(t, handles[w%2], c); err != nil || c.Err != nil {
 					t.Errorf("Apply: %v, %v", err, c.Err)
 				}
 			}

@@ -42,7 +42,7 @@ func testTwoProcesses(t *testing.T, data Data) {
 						return step(book{l}, verb, func(n uint64, to wire.State) { got[number{id, n}] = to })
 					}})
 				}
-				if err := handles[g%2].Apply(t.Context(), batch); err != nil {
+				if err := apply(t, handles[g%2], batch...); err != nil {
 					t.Errorf("Apply: %v", err)
 					return
 				}

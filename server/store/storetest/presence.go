@@ -21,7 +21,21 @@ func process(n int) keyservice.Process {
 // beat gives a process a term, and tells whether it had none.
 func beat(t *testing.T, s keyservice.Store, p keyservice.Process, term time.Duration) (lapsed bool) {
 	t.Helper()
-	return must(s.Beat(t.Context(), p, term))(t)
+	err := patiently(func() (err error) {
+		lapsed, err = s.Beat(t.Context(), p, term)
+		return err
+	})
+	return must(lapsed, err)(t)
+}
+
+// reap ends presences with the dead, and tells how many.
+func reap(t *testing.T, s keyservice.Store, limit int) (n int) {
+	t.Helper()
+	err := patiently(func() (err error) {
+		n, err = s.Reap(t.Context(), limit)
+		return err
+	})
+	return must(n, err)(t)
 }
 
 // tell records, at a time, who is connected to a process, and with a minus who no more.
@@ -32,8 +46,13 @@ func tell(t *testing.T, s keyservice.Store, p keyservice.Process, when int, ids 
 		outlet, gone := strings.CutPrefix(id, "-")
 		seen = append(seen, keyservice.Sight{Outlet: outlet, Connected: !gone, At: at(when)})
 	}
-	if known := must(s.Tell(t.Context(), p.ID, seen))(t); !known {
-		t.Fatal("the process is not known")
+	known := false
+	err := patiently(func() (err error) {
+		known, err = s.Tell(t.Context(), p.ID, seen)
+		return err
+	})
+	if err != nil || !known {
+		t.Fatalf("the process is known: %v, %v", known, err)
 	}
 }
 
@@ -128,7 +147,7 @@ func testPresenceOfTheDead(t *testing.T, data Data) {
 	beat(t, other, living, term)
 	tell(t, s, dying, 1, "a", "b", "c")
 	tell(t, other, living, 2, "b", "d")
-	if n := must(other.Reap(t.Context(), 9))(t); n != 0 {
+	if n := reap(t, other, 9); n != 0 {
 		t.Errorf("%d presences with processes that live were ended", n)
 	}
 	beat(t, s, dying, time.Millisecond)
@@ -138,7 +157,7 @@ func testPresenceOfTheDead(t *testing.T, data Data) {
 	if rows := must(s.Outlets(t.Context(), keyservice.OutletQuery{Connected: &yes, Limit: 9}))(t); len(rows) != 2 {
 		t.Errorf("connected: %+v", rows)
 	}
-	equal(t, "ended in pages", []int{must(other.Reap(t.Context(), 2))(t), must(other.Reap(t.Context(), 2))(t), must(other.Reap(t.Context(), 2))(t)}, []int{2, 1, 0})
+	equal(t, "ended in pages", []int{reap(t, other, 2), reap(t, other, 2), reap(t, other, 2)}, []int{2, 1, 0})
 	equal(t, "afterwards", seen(t, s), "a 10, b now, c 10, d now")
 	equal(t, "what was told", sights(t, s), "+a1 +b1 +c1 +d2 -a10 -c10")
 
@@ -156,7 +175,7 @@ func testPresenceOfTheDead(t *testing.T, data Data) {
 	next := process(30)
 	next.Place, next.Begins = living.Place, true
 	beat(t, s, next, term)
-	if n := must(s.Reap(t.Context(), 9))(t); n != 2 {
+	if n := reap(t, s, 9); n != 2 {
 		t.Errorf("%d presences were ended", n)
 	}
 	equal(t, "replaced", seen(t, s), "a now, b 20, c 10, d 20")
@@ -167,7 +186,7 @@ func testPresenceOfTheDead(t *testing.T, data Data) {
 	nameless := process(50)
 	nameless.Place, nameless.Begins = "", true
 	beat(t, s, nameless, term)
-	must(s.Reap(t.Context(), 9))(t)
+	reap(t, s, 9)
 	equal(t, "nobody is replaced who cannot be told", seen(t, s), "a now, b 20, c now, d 20")
 }
 
@@ -188,7 +207,7 @@ func testPresenceRace(t *testing.T, data Data) {
 					do(t, s, id, func(b book) { b.negotiate(at(round)) })
 				}
 				tell(t, s, p, round, "-a", "-b", "-c", "-d", "-e", "-f")
-				must(s.Reap(t.Context(), 9))(t)
+				reap(t, s, 9)
 			}
 			if i == 0 {
 				tell(t, s, p, 50, "a", "b", "c")

@@ -4,6 +4,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -145,11 +146,26 @@ func change(outlet string, named uint64, record func(b book)) *keyservice.Change
 	}}
 }
 
+// patiently calls f again while the store is busy: of several that write all
+// the time one may come to its turn too late.
+func patiently(f func() error) error {
+	end := time.Now().Add(patience)
+	for {
+		if err := f(); !errors.Is(err, keyservice.ErrBusy) || time.Now().After(end) {
+			return err
+		}
+	}
+}
+
+func apply(t *testing.T, s keyservice.Store, changes ...*keyservice.Change) error {
+	return patiently(func() error { return s.Apply(t.Context(), changes) })
+}
+
 // do applies one change that must succeed.
 func do(t *testing.T, s keyservice.Store, outlet string, record func(b book)) {
 	t.Helper()
 	c := change(outlet, 0, record)
-	if err := s.Apply(t.Context(), []*keyservice.Change{c}); err != nil {
+	if err := apply(t, s, c); err != nil {
 		t.Fatalf("Apply: %v", err)
 	}
 	if c.Err != nil {
