@@ -250,7 +250,7 @@ func TestGoneAmidPushes(t *testing.T) {
 // TestSlowReader: who does not read is closed when too many pushes wait, and
 // nobody else waits for him.
 func TestSlowReader(t *testing.T) {
-	c := newCentre(t, session.Limits{NegotiateBurst: 1000}, session.Tuning{Pushes: 64}) // enough for one that reads
+	c := newCentre(t, session.Limits{NegotiateBurst: 1000}, session.Tuning{Pushes: 64, Write: 5 * time.Minute}) // enough for one that reads
 	token := c.enrol(t, "o", wire.RoleOutlet)
 	p := c.connect(t, token)
 	for range 60 { // a history whose page fills the socket
