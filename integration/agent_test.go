@@ -117,6 +117,16 @@ func (o *outlet) stands(what string, ok func(s standing) bool) (s standing) {
 	return s
 }
 
+// loses removes both files of the segment while its agent stands still, which
+// might make the first again before the second is gone.
+func (o *outlet) loses(agent *process) {
+	o.t.Helper()
+	must(o.t, agent.cmd.Process.Signal(syscall.SIGSTOP))
+	must(o.t, os.Remove(o.path()))
+	must(o.t, os.Remove(o.path()+".confirm"))
+	must(o.t, agent.cmd.Process.Signal(syscall.SIGCONT))
+}
+
 // becomes waits until the segment shows that.
 func (o *outlet) becomes(want string) {
 	o.t.Helper()
@@ -294,8 +304,7 @@ func agentFindsDamage(o *outlet) {
 func agentLosesSegment(o *outlet) {
 	a := o.agent()
 	o.becomes("1 active current")
-	must(o.t, os.Remove(o.path()))
-	must(o.t, os.Remove(o.path()+".confirm"))
+	o.loses(a)
 	a.says(o.t, 0, "made anew")
 	a.says(o.t, 0, "msg=wiped", "key=1", "why=lost")
 	o.becomes("2 active current")
@@ -570,8 +579,7 @@ func agentWatched(o *outlet) {
 	shows(`"seckeyid":1,"status":1,"state":"active","current":true`)
 	x.expect("\x1b[2A\x1b[J") // two lines up, and anew
 	x.expect("active")
-	must(t, os.Remove(o.path()))
-	must(t, os.Remove(o.path()+".confirm"))
+	o.loses(a)
 	a.says(t, 0, "msg=current", "key=2")
 	shows(`"seckeyid":2,"status":1,"state":"active","current":true`)
 	x.expect("\x1b[8A\x1b[J") // three lines that the narrow terminal breaks into two, three and three
@@ -625,8 +633,7 @@ func TestAgentQuota(t *testing.T) {
 	o := s.enrolled(t)
 	a := o.agent()
 	o.becomes("1 active current")
-	must(t, os.Remove(o.path()))
-	must(t, os.Remove(o.path()+".confirm"))
+	o.loses(a)
 	a.says(t, 0, "not negotiated", "error 6", "retry=")
 	o.agreed(t, 1, 2*patience)
 	o.stands("it was busy once", func(s standing) bool { return s.LastFailure.Cause == "busy" && s.code == 0 })
