@@ -297,11 +297,14 @@ func (c *client) has(r *shm.Reader, n uint64, want shm.State) string {
 	return ""
 }
 
+// answeredEarly tells whether an answer did not wait for the segment any longer.
+func (p *place) answeredEarly() bool { return p.log.has("answered before it was published") }
+
 // wants checks a key of the client in a segment now; once its server could not
 // wait for a segment, which the machine may have kept from following: soon.
 func (c *client) wants(r *shm.Reader, n uint64, want shm.State) {
 	c.t.Helper()
-	if c.place.log.has("answered before it was published") {
+	if c.place.answeredEarly() {
 		c.awaits(r, n, want)
 		return
 	}
