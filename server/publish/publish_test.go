@@ -128,11 +128,13 @@ func TestAnswered(t *testing.T) {
 	a := server.enrol(t, "a", wire.RoleOutlet)
 	first := a.active()
 	server.store.away.Store(true)
-	began := time.Now()
-	second := a.active()
-	a.revoke(first)
-	if took := time.Since(began); took > 15*time.Second { // by then the client has given up (§6)
-		t.Errorf("two answers took %v", took)
+	var second uint64
+	for _, ask := range []func(){func() { second = a.active() }, func() { a.revoke(first) }} {
+		began := time.Now()
+		ask()
+		if took := time.Since(began); took > 15*time.Second { // by then the client has given up (§6)
+			t.Errorf("an answer took %v", took)
+		}
 	}
 	if !server.answeredEarly() {
 		t.Error("nothing is said of it")

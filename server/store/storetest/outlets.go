@@ -184,7 +184,7 @@ func testEnrolRace(t *testing.T, data Data) {
 					return nil
 				}})
 			}
-			if err := handles[i%2].Apply(t.Context(), batch); err != nil {
+			if err := apply(t, handles[i%2], batch...); err != nil {
 				t.Errorf("Apply: %v", err)
 			}
 			mu.Lock()
