@@ -24,6 +24,7 @@ type entryOut struct {
 	Fingerprint string     `json:"fingerprint"`
 	NotAfter    *time.Time `json:"notAfter,omitempty"`
 	state       shm.State
+	end         shm.BootTime
 }
 
 // Run is the command.
@@ -60,9 +61,10 @@ func (e *env) showRows(entries []entryOut) error {
 func entriesOf(r *shm.Reader) (list []entryOut) {
 	for _, entry := range r.Entries("") {
 		entry.Key.Zero()
-		out := entryOut{entry.ClientID, entry.ServerID, entry.SeckeyID, 0, entry.State.String(), false, entry.Fingerprint.String(), nil, entry.State}
+		out := entryOut{ClientID: entry.ClientID, ServerID: entry.ServerID, Seckeyid: entry.SeckeyID,
+			State: entry.State.String(), Fingerprint: entry.Fingerprint.String(), state: entry.State}
 		if entry.Usable {
-			out.Status = 1
+			out.Status, out.end = 1, entry.NotAfter
 			notAfter := fromBoot(time.Duration(entry.NotAfter))
 			out.NotAfter = &notAfter
 		}

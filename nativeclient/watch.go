@@ -123,17 +123,13 @@ func (s *screen) height(shown string) (lines int) {
 	return lines
 }
 
-// identity is equal for two looks between which nothing has changed. An end
-// shown by the machine's clock can differ by a little from look to look.
+// identity is equal for two looks between which nothing has changed. Its ends
+// are on the boot clock: by the machine's they differ a little from look to look.
 func (o watchOut) identity() string {
 	var b strings.Builder
 	fmt.Fprint(&b, o.There)
 	for _, e := range o.Entries {
-		end := int64(0)
-		if e.NotAfter != nil {
-			end = e.NotAfter.Round(time.Second).Unix()
-		}
-		fmt.Fprintln(&b, e.ClientID, e.ServerID, e.Seckeyid, e.Status, e.State, e.Current, e.Fingerprint, end)
+		fmt.Fprintln(&b, e.ClientID, e.ServerID, e.Seckeyid, e.Status, e.State, e.Current, e.Fingerprint, e.end)
 	}
 	return b.String()
 }
