@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -164,20 +163,32 @@ func newSegment(t testing.TB, capacity int) shm.Options {
 // faulty is the real store, which can be away.
 type faulty struct {
 	keyservice.Store
-	away atomic.Bool
+	mu   sync.RWMutex // held while it is read
+	away bool
 }
 
 var errAway = errors.New("the store is away")
 
+// setAway returns when nobody reads any more what was there before.
+func (f *faulty) setAway(away bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.away = away
+}
+
 func (f *faulty) Usable(ctx context.Context, q keyservice.UsableQuery) ([]keyservice.UsableRow, error) {
-	if f.away.Load() {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if f.away {
 		return nil, errAway
 	}
 	return f.Store.Usable(ctx, q)
 }
 
 func (f *faulty) Changes(ctx context.Context, after keyservice.Position, limit int) ([]keyservice.ChangeRow, keyservice.Position, error) {
-	if f.away.Load() {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if f.away {
 		return nil, after, errAway
 	}
 	return f.Store.Changes(ctx, after, limit)

@@ -127,7 +127,7 @@ func TestAnswered(t *testing.T) {
 	r := server.reader(t)
 	a := server.enrol(t, "a", wire.RoleOutlet)
 	first := a.active()
-	server.store.away.Store(true)
+	server.store.setAway(true)
 	var second uint64
 	for _, ask := range []func(){func() { second = a.active() }, func() { a.revoke(first) }} {
 		began := time.Now()
@@ -140,7 +140,7 @@ func TestAnswered(t *testing.T) {
 		t.Error("nothing is said of it")
 	}
 	a.wants(r, first, shm.Active)
-	server.store.away.Store(false)
+	server.store.setAway(false)
 	a.awaits(r, first, shm.Revoked)
 	a.awaits(r, second, shm.Active)
 }
@@ -162,8 +162,8 @@ func TestStoreAway(t *testing.T) {
 			a.awaits(r, kept, shm.Active)
 			b.awaits(r, gone, shm.Active)
 		}
-		late.store.away.Store(true)
-		elsewhere.store.away.Store(true)
+		late.store.setAway(true)
+		elsewhere.store.setAway(true)
 		b.revoke(gone)
 		next := a.active()
 
@@ -172,7 +172,7 @@ func TestStoreAway(t *testing.T) {
 		eventually(t, func() bool { return elsewhere.log.has("store is away") }, func() string { return "it is noticed" })
 		a.wants(there, kept, shm.Active)
 
-		elsewhere.store.away.Store(false)
+		elsewhere.store.setAway(false)
 		b.awaits(there, gone, shm.Revoked)
 		a.awaits(there, next, shm.Active)
 		a.awaits(there, kept, shm.Retired)

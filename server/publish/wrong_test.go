@@ -286,9 +286,9 @@ func TestRandom(t *testing.T) {
 					must(t, err)
 				}
 			case 2:
-				elsewhere.store.away.Store(true)
+				elsewhere.store.setAway(true)
 			case 3, 4, 5, 6:
-				elsewhere.store.away.Store(false)
+				elsewhere.store.setAway(false)
 			case 7, 8, 9, 10, 11, 12:
 				if n := uint64(len(c.held)); n > 0 {
 					if err := server.RevokeKey(context.Background(), c.peer.ClientID, 1+rand.Uint64N(n), 1, ""); err != nil && !errors.Is(err, wire.CodeExpired) {
@@ -303,7 +303,7 @@ func TestRandom(t *testing.T) {
 				}
 			}
 		}
-		elsewhere.store.away.Store(false)
+		elsewhere.store.setAway(false)
 		for _, r := range readers {
 			for _, c := range outlets {
 				keys, _, err := server.UsablePage(t.Context(), keyservice.UsableQuery{Outlets: []string{c.peer.ClientID}})
