@@ -7,11 +7,7 @@ import (
 
 // consoleFaces are the states of the console in which it tells of outlets.
 var consoleFaces = []face{
-	{"console-overview", func(t *testing.T) *console {
-		c, _ := openFilled(t, "operator", "#/overview")
-		c.until("document.querySelector('hufu-bars canvas')")
-		return c
-	}},
+	{"console-overview", filled("operator", "#/overview", "document.querySelector('hufu-bars canvas')")},
 	{"console-overview-good", func(t *testing.T) *console {
 		s := newSite(t)
 		for range 3 {
@@ -35,41 +31,13 @@ var consoleFaces = []face{
 		c.run("document.querySelector('[data-test=chart-table]').open = true")
 		return c
 	}},
-	{"console-outlets", func(t *testing.T) *console {
-		c, _ := openFilled(t, "operator", "#/outlets")
-		c.until("document.querySelectorAll('[data-test=outlet]').length > 10")
-		return c
-	}},
-	{"console-outlets-auditor", func(t *testing.T) *console {
-		c, _ := openFilled(t, "auditor", "#/outlets?freshness=stale")
-		c.until("document.querySelector('[data-test=outlet]')")
-		return c
-	}},
-	{"console-outlets-none", func(t *testing.T) *console {
-		c, _ := openFilled(t, "operator", "#/outlets?q=nowhere")
-		c.until("document.querySelector('[data-test=outlets-empty]')")
-		return c
-	}},
-	{"console-people", func(t *testing.T) *console {
-		c, _ := openFilled(t, "operator", "#/outlets?role=operator")
-		c.until("document.querySelector('[data-test=outlet]')")
-		return c
-	}},
-	{"console-outlet", func(t *testing.T) *console {
-		c, _ := openFilled(t, "operator", "#/outlet/net-000001")
-		c.until("document.querySelector('[data-test=key-row]')")
-		return c
-	}},
-	{"console-outlet-unknown", func(t *testing.T) *console {
-		c, _ := openStaff(t, newSite(t), "auditor", "#/outlet/NOWHERE")
-		c.until("document.querySelector('[data-test=outlet-page] [role=alert]')")
-		return c
-	}},
-	{"console-no-page", func(t *testing.T) *console {
-		c, _ := openStaff(t, newSite(t), "auditor", "#/nowhere")
-		c.until("document.querySelector('[data-page=lost]')")
-		return c
-	}},
+	{"console-outlets", filled("operator", "#/outlets", "document.querySelectorAll('[data-test=outlet]').length > 10")},
+	{"console-outlets-auditor", filled("auditor", "#/outlets?freshness=stale", "document.querySelector('[data-test=outlet]')")},
+	{"console-outlets-none", filled("operator", "#/outlets?q=nowhere", "document.querySelector('[data-test=outlets-empty]')")},
+	{"console-people", filled("operator", "#/outlets?role=operator", "document.querySelector('[data-test=outlet]')")},
+	{"console-outlet", filled("operator", "#/outlet/net-000001", "document.querySelector('[data-test=key-row]')")},
+	{"console-outlet-unknown", bare("auditor", "#/outlet/NOWHERE", "document.querySelector('[data-test=outlet-page] [role=alert]')")},
+	{"console-no-page", bare("auditor", "#/nowhere", "document.querySelector('[data-page=lost]')")},
 	{"console-enrol", func(t *testing.T) *console {
 		c, _ := openFilled(t, "operator", "#/outlets")
 		c.click("enrol")
@@ -126,4 +94,22 @@ func openFilled(t *testing.T, role, page string) (c *console, id string) {
 	s := newSite(t)
 	fillHistory(t, s, 300, 8)
 	return openStaff(t, s, role, page)
+}
+
+// filled brings the console, on such a network, to one of its pages.
+func filled(role, page, until string) func(t *testing.T) *console {
+	return func(t *testing.T) *console {
+		c, _ := openFilled(t, role, page)
+		c.until(until)
+		return c
+	}
+}
+
+// bare brings the console to one of its pages before there is any outlet.
+func bare(role, page, until string) func(t *testing.T) *console {
+	return func(t *testing.T) *console {
+		c, _ := openStaff(t, newSite(t), role, page)
+		c.until(until)
+		return c
+	}
 }

@@ -10,27 +10,15 @@ import (
 // recordFaces are the states of the console in which it tells of keys and of
 // what has happened.
 var recordFaces = []face{
-	{"record-history", func(t *testing.T) *console {
-		c, _ := openFilled(t, "auditor", "#/history")
-		c.until("document.querySelector('[data-test=earlier]')")
-		return c
-	}},
+	{"record-history", filled("auditor", "#/history", "document.querySelector('[data-test=earlier]')")},
 	{"record-history-selected", func(t *testing.T) *console {
 		day := time.Now().AddDate(0, 0, -1).Format(time.DateOnly)
 		c, _ := openFilled(t, "auditor", "#/history?outlet=net-000007&from="+day+"&to="+day+"&states=expired,retired")
 		c.until("document.querySelector('[data-test=row]')")
 		return c
 	}},
-	{"record-history-empty", func(t *testing.T) *console {
-		c, _ := openStaff(t, newSite(t), "auditor", "#/history")
-		c.until("document.querySelector('[data-test=history-empty]')")
-		return c
-	}},
-	{"record-history-wrong", func(t *testing.T) *console {
-		c, _ := openFilled(t, "auditor", "#/history?outlet=no+such+outlet")
-		c.until("document.querySelector('[data-test=history] [role=alert]')")
-		return c
-	}},
+	{"record-history-empty", bare("auditor", "#/history", "document.querySelector('[data-test=history-empty]')")},
+	{"record-history-wrong", filled("auditor", "#/history?outlet=no+such+outlet", "document.querySelector('[data-test=history] [role=alert]')")},
 	{"record-exporting", func(t *testing.T) *console {
 		c, _ := openFilled(t, "auditor", "#/history")
 		c.run(`globalThis.showSaveFilePicker = async () => { // a file on a disk that is full of other work
@@ -48,11 +36,7 @@ var recordFaces = []face{
 		c.until("document.querySelector('[data-test=export][data-state=done]')")
 		return c
 	}},
-	{"record-key", func(t *testing.T) *console {
-		c, _ := openFilled(t, "operator", "#/key/net-000007/8")
-		c.until("document.querySelector('[data-test=key-revoke]')")
-		return c
-	}},
+	{"record-key", filled("operator", "#/key/net-000007/8", "document.querySelector('[data-test=key-revoke]')")},
 	{"record-key-ended", func(t *testing.T) *console {
 		c, _ := openFilled(t, "auditor", "#/key/net-000007/2")
 		c.says("key-state", "expired")
@@ -78,11 +62,7 @@ var recordFaces = []face{
 		c.until("document.querySelector('#ask').open")
 		return c
 	}},
-	{"record-key-none", func(t *testing.T) *console {
-		c, _ := openFilled(t, "operator", "#/key/net-000007/800")
-		c.until("document.querySelector('[data-test=key-page] [role=alert]')")
-		return c
-	}},
+	{"record-key-none", filled("operator", "#/key/net-000007/800", "document.querySelector('[data-test=key-page] [role=alert]')")},
 	{"record-events", func(t *testing.T) *console {
 		c, _ := openRevoked(t)
 		c.run("location.hash = '#/events'")
@@ -103,11 +83,7 @@ var recordFaces = []face{
 		c.says("pause", "new") // also that this person came, where it is written down late
 		return c
 	}},
-	{"record-events-none", func(t *testing.T) *console {
-		c, _ := openFilled(t, "auditor", "#/events?to=2020-01-01")
-		c.until("document.querySelector('[data-test=events-empty]')")
-		return c
-	}},
+	{"record-events-none", filled("auditor", "#/events?to=2020-01-01", "document.querySelector('[data-test=events-empty]')")},
 	{"record-events-offline", func(t *testing.T) *console {
 		c, _ := openFilled(t, "auditor", "#/events")
 		c.until("document.querySelector('[data-test=event]')")
@@ -116,11 +92,7 @@ var recordFaces = []face{
 		c.says("countdown", "Next attempt in")
 		return c
 	}},
-	{"record-help", func(t *testing.T) *console {
-		c, _ := openStaff(t, newSite(t), "operator", "#/help")
-		c.until("document.querySelector('[data-test=help]')")
-		return c
-	}},
+	{"record-help", bare("operator", "#/help", "document.querySelector('[data-test=help]')")},
 }
 
 // openRevoked shows a key that an operator has revoked and its agent wiped.
