@@ -164,10 +164,13 @@ func TestConsoleEventsNoGap(t *testing.T) {
 	c.allow(offline...)
 	c.until("document.querySelector('[data-test=live][data-state=live]') && document.querySelectorAll('[data-test=event]').length > 0")
 	store := s.store()
-	away := func(changes int) {
+	away := func(changes int, act ...string) {
 		t.Helper()
 		s.stop(syscall.SIGKILL)
 		c.until("document.querySelector('[data-test=live][data-state=offline]')")
+		for _, act := range act {
+			s.admin("outlet", act, id)
+		}
 		happen(t, store, id, changes, fmt.Sprint(changes, " while away"))
 		s.start()
 		c.until("document.querySelector('[data-test=live][data-state=live]')")
@@ -189,6 +192,17 @@ func TestConsoleEventsNoGap(t *testing.T) {
 	c.until("document.querySelector('[data-test=event]')")
 	away(10_100)
 	c.says("live", "begins anew")
+	c.isNewest()
+
+	// Of so many, those that are selected are few.
+	c.run("location.hash = '#/events?kinds=disabled%2Cenabled'")
+	c.until("document.querySelector('[data-test=kind-disabled]')?.checked")
+	c.lists("--kind", "disabled", "--kind", "enabled")
+	s.admin("outlet", "disable", id)
+	c.lists("--kind", "disabled", "--kind", "enabled")
+	away(10_100, "enable")
+	c.lists("--kind", "disabled", "--kind", "enabled")
+	c.run("location.hash = '#/events'")
 	c.isNewest()
 
 	// A page that is busy for a while does not read; what overflows is read later.

@@ -181,11 +181,12 @@ func TestConsoleOverview(t *testing.T) {
 }
 
 // TestConsoleAgain: after the server was away the console goes on by itself:
-// what changed meanwhile is shown, and new tokens can be had.
+// what changed meanwhile is shown, and new tokens can be had, also when the key
+// under which they travel is gone.
 func TestConsoleAgain(t *testing.T) {
 	s := newSite(t)
 	id, _ := s.enrol()
-	c, _ := openStaff(t, s, "operator", "#/outlets")
+	c, operator := openStaff(t, s, "operator", "#/outlets")
 	c.until(row(id, "[data-disabled=no]"))
 	c.allow(offline...)
 	s.stop(syscall.SIGKILL)
@@ -201,6 +202,10 @@ func TestConsoleAgain(t *testing.T) {
 		t.Errorf("the token is %q", token)
 	}
 	c.until(row("AFTER-01", ""))
+	s.admin("key", "revoke", operator, "2")
+	if token := c.enrolled("AFTER-02", "1"); !strings.HasPrefix(token, "hufu1_") {
+		t.Errorf("after a revocation the token is %q", token)
+	}
 }
 
 // TestConsoleLock: the lock takes all of the console away, a token that is

@@ -136,6 +136,15 @@ func TestConsolePresence(t *testing.T) {
 	list.until(row(id, "[data-connected=no] [data-fresh=fresh]"))
 	one.until("document.querySelector('[data-test=outlet-page] .presence[data-presence=offline]')")
 	overview.until("document.querySelector('[data-test=figure-connected] b').textContent === '0'")
+
+	other, _ := s.enrol()
+	list.until(row(other, "[data-connected=no]"))
+	online.until(row(id, "[data-connected=no]"))
+	m.agent()
+	online.until(row(id, "[data-connected=yes]"))
+	if eval[bool](online.tab, "return "+row(other, "")+" !== null") {
+		t.Error("who is not connected is listed among those who are")
+	}
 }
 
 // TestConsoleActs: what an operator does in the page holds for the real client.

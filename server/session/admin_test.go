@@ -2,9 +2,11 @@ package session_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -143,15 +145,18 @@ func TestSealedUnderTheChosen(t *testing.T) {
 	c := newCentre(t, session.Limits{}, session.Tuning{})
 	p := c.connect(t, c.enrol(t, "op", wire.RoleOperator))
 	n := p.active()
-	once := make(chan struct{}, 1)
-	once <- struct{}{}
-	c.store.set(nil, 0, func() { // before the commit of the enrolment
-		select {
-		case <-once:
-			go c.RevokeKey(t.Context(), "op", n, wire.ReasonKeyCompromised, "")
-			waitFor(t, "the commit to be asked for", func() bool { return true })
-		default:
-		}
+	beside := must(keyservice.New(keyservice.Config{ServerID: serverID}, c.store.Store, c.ring))(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { beside.Run(ctx) })
+	t.Cleanup(func() { cancel(); running.Wait() })
+	var once sync.Once
+	c.store.set(nil, 0, func() { // right before the enrolment is written
+		once.Do(func() {
+			if err := beside.RevokeKey(ctx, "op", n, wire.ReasonKeyCompromised, ""); err != nil {
+				t.Error(err)
+			}
+		})
 	})
 	got := operate[wire.EnrolledOK](p, &wire.Enrol{ID: "new", Role: wire.RoleOutlet})
 	if _, err := p.held[n].Seal.OpenToken(p.keys, got.Sealed, p.p-1, p.asked[p.q]); err != nil || got.Seckeyid != n {

@@ -42,6 +42,7 @@ type centre struct {
 	*keyservice.Service
 	sessions *session.Server
 	store    *faulty
+	ring     *seal.Ring
 	url      string
 	log      *record
 }
@@ -130,7 +131,7 @@ func newCentre(t *testing.T, limits session.Limits, tuning session.Tuning) *cent
 	}
 	store := must(sqlite.Open(t.Context(), path))(t)
 	ring := must(seal.Create(filepath.Join(t.TempDir(), "ring.json"), serverID))(t)
-	c := &centre{store: &faulty{Store: store}, log: &record{}}
+	c := &centre{store: &faulty{Store: store}, ring: ring, log: &record{}}
 	log := slog.New(slog.NewTextHandler(c.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	c.Service = must(keyservice.New(keyservice.Config{ServerID: serverID, URL: "http://127.0.0.1:8470", Log: log}, c.store, ring))(t)
 	if limits.NegotiateRate == 0 {
