@@ -3,6 +3,7 @@ package browser
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -142,8 +143,12 @@ func (s *site) ask(q asked) time.Duration {
 	cmd := exec.Command(filepath.Join(built.dir, "hufu-server"), append(q.command, "--json")...)
 	cmd.Env = s.env()
 	began := time.Now()
-	out := must(cmd.Output())(s.t)
+	out, err := cmd.Output()
 	took := time.Since(began)
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		s.t.Fatalf("hufu-server %v: %v: %s", q.command, err, exit.Stderr)
+	}
+	must(0, err)(s.t)
 	if len(out) == 0 {
 		s.t.Fatalf("hufu-server %v has no answer", q.command)
 	}

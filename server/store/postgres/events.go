@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"math"
 	"slices"
 	"time"
 
@@ -34,22 +35,30 @@ func (s *Store) Events(ctx context.Context, q keyservice.EventQuery) ([]keyservi
 		w.and(`at < %s`, q.To)
 	}
 	kinds := convert(slices.Compact(slices.Sorted(slices.Values(q.Kinds))), func(k keyservice.Kind) string { return string(k) })
-	order := ` ORDER BY n DESC LIMIT `
+	way := ` DESC`
 	if q.Oldest {
-		order = ` ORDER BY n LIMIT `
+		way = ``
 	}
-	order += w.arg(q.Limit)
+	limit := ` LIMIT ` + w.arg(q.Limit)
 	from := `change`
 	switch {
 	case q.Kinds != nil && q.Outlet != "":
 		w.and(`kind = ANY (%s::text[])`, kinds)
 	case q.Kinds != nil:
-		w.and(`kind = of.name`)
-		from = `unnest(` + w.arg(kinds) + `::text[]) of (name) CROSS JOIN LATERAL (SELECT * FROM change` + w.String() + order + `) c`
+		// As a range of both columns: told that the kind is one, PostgreSQL goes
+		// by n alone, and far for a kind that is rare.
+		before := int64(math.MaxInt64)
+		if q.BeforeN != 0 {
+			before = num(q.BeforeN)
+		}
+		w.and(`(kind, n) > (of.name, %s)`, num(q.AfterN))
+		w.and(`(kind, n) < (of.name, %s)`, before)
+		from = `unnest(` + w.arg(kinds) + `::text[]) of (name) CROSS JOIN LATERAL (SELECT * FROM change` + w.String() +
+			` ORDER BY kind` + way + `, n` + way + limit + `) c`
 		w.conds = nil
 	}
 	return list(ctx, s.pool, "events", func(row pgx.Row) (keyservice.ChangeRow, error) { return scanChange(row) },
-		`SELECT n, at, kind, outlet, seckeyid, state, reason, actor, note FROM `+from+w.String()+order, w.args...)
+		`SELECT n, at, kind, outlet, seckeyid, state, reason, actor, note FROM `+from+w.String()+` ORDER BY n`+way+limit, w.args...)
 }
 
 // Tally implements keyservice.AdminStore.

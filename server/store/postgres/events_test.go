@@ -3,9 +3,11 @@ package postgres_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"hufu/integration/pgtest"
 	"hufu/server/keyservice"
+	"hufu/server/store/postgres"
 )
 
 // TestWatermark: while a transaction that took its number first has not ended,
@@ -43,5 +45,53 @@ func TestWatermark(t *testing.T) {
 	}
 	if w := watermark(); w.N != second || len(w.Writers) != 0 {
 		t.Errorf("nobody writes: %+v", w)
+	}
+}
+
+// TestRareKinds: the last events of some kinds are found without reading all
+// those of the others, however rare a kind is.
+func TestRareKinds(t *testing.T) {
+	url := pgtest.Database(t)
+	s, err := postgres.Open(t.Context(), url, postgres.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn := connect(t, url)
+	const many = 60_000
+	for _, sql := range []string{
+		`INSERT INTO change (at, kind, outlet, seckeyid, state, reason, actor, note) SELECT now(), (ARRAY['negotiated', 'verified', 'retired'])[1 + i % 3], 'a', i, 2, 0, 'a', ''
+			FROM generate_series(1, 60000) i`,
+		`INSERT INTO change (at, kind, outlet, seckeyid, state, reason, actor, note) VALUES (now(), 'cut', 'a', 0, 0, 0, '', '')`,
+		`VACUUM ANALYZE change`,
+	} {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := func() (rows int) {
+		t.Helper()
+		if err := conn.QueryRow(t.Context(), `SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'change'`).Scan(&rows); err != nil {
+			t.Fatal(err)
+		}
+		return rows
+	}
+	before := read()
+	for _, q := range []keyservice.EventQuery{
+		{Kinds: []keyservice.Kind{keyservice.KindCut, keyservice.KindMismatch, keyservice.KindVerified}, Limit: 10},
+		{Kinds: []keyservice.Kind{keyservice.KindCut, keyservice.KindVerified}, Limit: 10, Oldest: true},
+		{Kinds: []keyservice.Kind{keyservice.KindCut, keyservice.KindVerified}, Limit: 10, BeforeN: many / 2},
+		{Kinds: []keyservice.Kind{keyservice.KindMismatch}, Limit: 10, AfterN: 1, From: time.Now().Add(-time.Hour)},
+	} {
+		if _, err := s.Events(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil { // a connection tells its counts when it ends
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(time.Minute); read() == before && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	}
+	if n := read() - before; n == 0 || n > 200 {
+		t.Errorf("%d rows were read of %d", n, many)
 	}
 }
