@@ -29,25 +29,7 @@ func TestBrowser(t *testing.T) {
 		return tr
 	}
 	t.Run("session", func(t *testing.T) {
-		took := quickest(closeWait, func() time.Duration {
-			s, err := Open(t.Context(), dial(t, "session"), longTerm(), Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for i := range uint64(3) {
-				fresh, err := s.Negotiate(t.Context(), i)
-				if err != nil {
-					t.Fatal(err)
-				}
-				fresh.Held.Zero()
-			}
-			begin := time.Now()
-			s.Close()
-			return time.Since(begin)
-		})
-		if took > closeWait {
-			t.Errorf("closing took %v", took)
-		}
+		closesSoon(t, 3, func() Transport { return dial(t, "session") })
 	})
 	for scene, want := range map[string]struct {
 		reads int

@@ -51,25 +51,7 @@ func mustDial(t *testing.T, url string) Transport {
 // TestDial runs a whole session with a key over the loop-back.
 func TestDial(t *testing.T) {
 	url := serveSocket(t, []string{wire.Subprotocol}, func(ctx context.Context, c *websocket.Conn) { bridge(t, ctx, c) })
-	took := quickest(closeWait, func() time.Duration {
-		s, err := Open(t.Context(), mustDial(t, url), longTerm(), Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i := range uint64(20) {
-			fresh, err := s.Negotiate(t.Context(), i)
-			if err != nil || fresh.Seckeyid != i+1 {
-				t.Fatal(err)
-			}
-			fresh.Held.Zero()
-		}
-		begin := time.Now()
-		s.Close()
-		return time.Since(begin)
-	})
-	if took > closeWait {
-		t.Errorf("closing took %v", took)
-	}
+	closesSoon(t, 20, func() Transport { return mustDial(t, url) })
 }
 
 func TestDialFails(t *testing.T) {

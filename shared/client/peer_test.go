@@ -272,3 +272,28 @@ func quickest(limit time.Duration, run func() time.Duration) time.Duration {
 	}
 	return least
 }
+
+// closesSoon negotiates so many keys over a real connection, closes it, and
+// holds how long that takes against closeWait.
+func closesSoon(t *testing.T, keys uint64, dial func() Transport) {
+	t.Helper()
+	took := quickest(closeWait, func() time.Duration {
+		s, err := Open(t.Context(), dial(), longTerm(), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range keys {
+			fresh, err := s.Negotiate(t.Context(), i)
+			if err != nil || fresh.Seckeyid != i+1 {
+				t.Fatalf("key %d: %v", i+1, err)
+			}
+			fresh.Held.Zero()
+		}
+		begin := time.Now()
+		s.Close()
+		return time.Since(begin)
+	})
+	if took > closeWait {
+		t.Errorf("closing took %v", took)
+	}
+}

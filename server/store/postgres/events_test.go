@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -59,8 +60,8 @@ func TestRareKinds(t *testing.T) {
 	conn := connect(t, url)
 	const many = 60_000
 	for _, sql := range []string{
-		`INSERT INTO change (at, kind, outlet, seckeyid, state, reason, actor, note) SELECT now(), (ARRAY['negotiated', 'verified', 'retired'])[1 + i % 3], 'a', i, 2, 0, 'a', ''
-			FROM generate_series(1, 60000) i`,
+		fmt.Sprintf(`INSERT INTO change (at, kind, outlet, seckeyid, state, reason, actor, note)
+			SELECT now(), (ARRAY['negotiated', 'verified', 'retired'])[1 + i %% 3], 'a', i, 2, 0, 'a', '' FROM generate_series(1, %d) i`, many),
 		`INSERT INTO change (at, kind, outlet, seckeyid, state, reason, actor, note) VALUES (now(), 'cut', 'a', 0, 0, 0, '', '')`,
 		`VACUUM ANALYZE change`,
 	} {
