@@ -45,7 +45,7 @@ share: build
 		bin/hufu-server completion $$shell >bin/share/hufu-server.$$shell || exit 1; \
 	done
 
-## test     every test; installs what is missing as root on Debian, else says what to install (RACE=1 for the race detector)
+## test     every test; installs what is missing as root on Debian, else says what to install (RACE=1 for the race detector, AGAIN=1 to repeat up to three that failed)
 test:
 	@integration/needs.sh
 	@integration/test.sh

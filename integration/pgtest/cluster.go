@@ -269,8 +269,8 @@ func (c *Cluster) start(ctx context.Context) (err error) {
 		}
 		select {
 		case <-c.server.done:
-			log, _ := os.ReadFile(c.log())
-			return fmt.Errorf("pgtest: the server has ended: %s", log)
+			log, err := os.ReadFile(c.log())
+			return errors.Join(fmt.Errorf("pgtest: the server has ended: %s", log), err)
 		case <-ctx.Done():
 			return fmt.Errorf("pgtest: the server does not answer: %w", err)
 		case <-time.After(20 * time.Millisecond):

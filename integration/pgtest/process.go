@@ -130,7 +130,10 @@ func (p *process) kill() error {
 	if err := await(func() bool { state, _ := stat(server); return state == "T" || gone(server) }); err != nil {
 		return err
 	}
-	children := childrenOf(server)
+	children, err := childrenOf(server)
+	if err != nil {
+		return fmt.Errorf("pgtest: %w", err)
+	}
 	for _, pid := range children {
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && err != syscall.ESRCH {
 			return fmt.Errorf("pgtest: kill %d: %w", pid, err)
@@ -172,7 +175,9 @@ func stat(pid int) (state string, parent int) {
 	if len(fields) < 2 {
 		return "", 0
 	}
-	parent, _ = strconv.Atoi(fields[1])
+	if parent, err = strconv.Atoi(fields[1]); err != nil {
+		return "", 0
+	}
 	return fields[0], parent
 }
 
@@ -182,8 +187,11 @@ func gone(pid int) bool {
 	return state == "" || state == "Z" || state == "X"
 }
 
-func childrenOf(server int) (pids []int) {
-	entries, _ := os.ReadDir("/proc")
+func childrenOf(server int) (pids []int, err error) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, err
+	}
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil {
@@ -193,5 +201,5 @@ func childrenOf(server int) (pids []int) {
 			pids = append(pids, pid)
 		}
 	}
-	return pids
+	return pids, nil
 }
