@@ -91,7 +91,7 @@ func (o *outlet) witness(t testing.TB) *witness {
 func (o *outlet) watch(t testing.TB) *witness {
 	t.Helper()
 	must(t, buildWitness())
-	w := &witness{t: t, o: o, seen: map[uint64]*sight{}, revoked: map[uint64]shm.BootTime{}}
+	w := &witness{t: t, o: o, seen: map[uint64]*sight{}, rounds: shm.Now(), revoked: map[uint64]shm.BootTime{}}
 	// It ends with its standard input, and so with this program.
 	w.c = exec.Command(filepath.Join(bin, "witness"), o.path(), o.id, o.token.ServerID)
 	var err error
@@ -123,7 +123,6 @@ func (w *witness) loop(quit <-chan struct{}) {
 	var r *shm.Reader
 	ticker := time.NewTicker(witnessEvery)
 	defer ticker.Stop()
-	w.rounds = shm.Now()
 	for {
 		select {
 		case <-quit:

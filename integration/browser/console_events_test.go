@@ -30,7 +30,7 @@ func (s *site) numbers(args ...string) (all []uint64) {
 func (c *console) lists(args ...string) {
 	c.t.Helper()
 	what := ""
-	for end := time.Now().Add(2 * patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		got, want := c.listed(), c.s.numbers(args...)
 		if slices.Equal(got, want) {
 			return
@@ -45,7 +45,7 @@ func (c *console) lists(args ...string) {
 func (c *console) isNewest() {
 	c.t.Helper()
 	what := ""
-	for end := time.Now().Add(2 * patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		got := c.listed()
 		want := c.s.numbers("--limit", fmt.Sprint(max(len(got), 1)))
 		if slices.Equal(got, want) {

@@ -70,7 +70,7 @@ func (c *console) there(name string) bool {
 // until waits for an expression to hold in the page.
 func (c *console) until(expression string) {
 	c.t.Helper()
-	c.within(2*patience, expression)
+	c.within(patience, expression)
 }
 
 // within is until for what takes longer.

@@ -17,7 +17,7 @@ import (
 )
 
 // patience bounds every wait for something that has to happen.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // eventually polls until ok.
 func eventually(t testing.TB, what string, ok func() bool) {
@@ -156,6 +156,14 @@ func (s *site) record(id string, seckeyid uint64) (r recorded) {
 	out := s.admin("key", "show", id, fmt.Sprint(seckeyid), "--json")
 	must(0, json.Unmarshal([]byte(out), &r))(s.t)
 	return r
+}
+
+// newest is the number of the last key that the centre has negotiated with one.
+func (s *site) newest(id string) uint64 {
+	s.t.Helper()
+	var key struct{ Seckeyid uint64 }
+	must(0, json.Unmarshal([]byte(s.admin("key", "list", "--outlet", id, "--limit", "1", "--json")), &key))(s.t)
+	return key.Seckeyid
 }
 
 // attribute takes the value of name=value from a line of a log.

@@ -162,7 +162,7 @@ var aim string
 // and again if the page moved it from under the mouse.
 func (tb *tab) clickOn(selector string) {
 	tb.t.Helper()
-	for end := time.Now().Add(2 * patience); ; {
+	for end := time.Now().Add(patience); ; {
 		at := eval[*struct{ X, Y float64 }](tb, "const selector = "+quote(selector)+";\n"+aim)
 		if at != nil {
 			must(0, chromedp.Do(tb.ctx, chromedp.MouseClickXY(at.X, at.Y)))(tb.t)
