@@ -22,17 +22,18 @@ func (x *session) closeSoon(code websocket.StatusCode, reason string) {
 	})
 }
 
-// spawn runs f in a goroutine that Shutdown waits for, unless the session has
-// ended.
-func (x *session) spawn(f func()) {
+// spawn runs f in a goroutine that Shutdown waits for. It answers false, and
+// runs nothing, if the session has ended.
+func (x *session) spawn(f func()) bool {
 	wg := &x.server.wg
 	if !x.server.registry.enter(x, wg) {
-		return
+		return false
 	}
 	go func() {
 		defer wg.Done()
 		f()
 	}()
+	return true
 }
 
 // finishReply lets nobody write any more and waits for the one who does. A

@@ -80,10 +80,13 @@ func (o *outbox) take() []*wire.Push {
 	return q
 }
 
-// drop gives the outbox back and sends nothing more.
+// drop gives the outbox back and shuts it: what waits is not sent any more, and
+// nobody else gets hold of it.
 func (o *outbox) drop() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.shut = true
+	o.queue = nil
 	o.back()
 }
 

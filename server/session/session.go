@@ -227,12 +227,12 @@ func (x *session) changed(c keyservice.ChangeRow) {
 		if full {
 			x.closeSoon(websocket.StatusPolicyViolation, "too slow")
 		}
-		if mine {
-			x.spawn(func() {
-				if x.release(x.server.ctx) != nil {
-					x.cut() // the reader sees it and ends the session
-				}
-			})
+		if mine && !x.spawn(func() {
+			if x.release(x.server.ctx) != nil {
+				x.cut() // the reader sees it and ends the session
+			}
+		}) {
+			x.out.drop() // the session has ended, and waits for it
 		}
 	}
 }
