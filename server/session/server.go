@@ -105,12 +105,10 @@ func (s *Server) Admit(address string, shared bool) (release func(), ok bool) {
 // release is Admit's.
 func (s *Server) Serve(conn *websocket.Conn, socket io.Closer, address string, release func()) {
 	n := s.next.Add(1)
-	x := &session{
-		server: s, conn: conn, socket: socket, name: fmt.Sprintf("c%d", n), admitted: release,
-		log: s.log.With("conn", n, "peer", address),
-	}
+	log := s.log.With("conn", n, "peer", address)
+	x := &session{server: s, conn: conn, socket: socket, name: fmt.Sprintf("c%d", n), log: log, admitted: release}
 	x.out.init(s.bounds.pushes)
-	x.ping = time.AfterFunc(s.bounds.ping, x.sendPing)
+	x.ping = time.AfterFunc(s.bounds.ping, func() { x.sendPing(log) })
 	if !s.registry.add(x, &s.wg) {
 		x.ping.Stop()
 		release()

@@ -23,8 +23,8 @@ type session struct {
 	conn     *websocket.Conn
 	socket   io.Closer // under conn
 	name     string
-	log      *slog.Logger
-	admitted func() // ends the counting as not yet open
+	log      *slog.Logger // the session's goroutine alone uses it until the client's name is in it
+	admitted func()       // ends the counting as not yet open
 
 	peer keyservice.Peer
 	q    uint64 // of the last authentic request
@@ -252,14 +252,14 @@ func (x *session) recheck() {
 }
 
 // sendPing is for proxies and proves nothing: nobody waits for its answer, and
-// its failure shows in the next write.
-func (x *session) sendPing() {
+// its failure shows in the next write. It may come while the client is named.
+func (x *session) sendPing(log *slog.Logger) {
 	x.spawn(func() {
 		x.ping.Reset(x.server.bounds.ping)
 		ctx, cancel := context.WithTimeout(x.server.ctx, x.server.bounds.write)
 		defer cancel()
 		if err := x.conn.Ping(ctx); err != nil {
-			x.log.Debug("no answer to a ping", "error", err)
+			log.Debug("no answer to a ping", "error", err)
 		}
 	})
 }
