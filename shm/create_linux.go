@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -162,6 +163,7 @@ func destroySegment(path string) error {
 
 // dismantle wipes by the rules, so that a reader in the middle of copying notices.
 func (m *mapping) dismantle() {
+	defer runtime.KeepAlive(m)
 	m.magic.Store(0)
 	for i := range m.slots {
 		m.slots[i].wipe(Expired)

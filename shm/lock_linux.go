@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 )
@@ -80,6 +81,7 @@ func isLocked(path string) (locked, known bool) {
 
 // info fills what reader and writer both know.
 func (m *mapping) info(path string) Info {
+	defer runtime.KeepAlive(m)
 	i := Info{
 		Path: path, Total: len(m.slots), Used: int(m.useNum.Load()), LayoutVersion: int(m.version),
 		EntrySize: int(m.entrySize), Size: m.size, Mode: permissions(&m.st), OwnerUID: int(m.st.Uid),
