@@ -28,12 +28,13 @@ type Publisher struct {
 	touched map[string]bool     // outlets looked at since a fill began; nil: none runs
 	ended   []keyservice.KeyRef // wiped, and not yet known how they ended
 
+	room int // how much was said of the room that is left; of the one who wipes ends
+
 	mu     sync.Mutex
 	writer *shm.Writer
 	gone   bool             // the segment has lost its name
 	refill bool             // all ends have to be reckoned again
 	failed map[string]error // outlets of which some key does not stand there
-	room   int              // how much was said of the room that is left
 }
 
 // RoomError says that the segment is too small for what is usable now.
