@@ -102,12 +102,12 @@ func TestReadersInProcess(t *testing.T) {
 			}
 		})
 	}
+	defer wg.Wait()
+	defer close(done)
 	for n := uint64(2); n < 3000; n++ {
 		must(t, w.Put(entry("outlet1", n, Pending), nil))
 		must(t, w.MakeCurrent("outlet1", n))
 		must(t, w.Retire("outlet1", n-1, Now().Add(time.Minute)))
 		must(t, w.Wipe("outlet1", n-1, Revoked))
 	}
-	close(done)
-	wg.Wait()
 }
