@@ -107,14 +107,13 @@ func TestRotations(t *testing.T) {
 				}
 			}
 		}()
+		defer func() { close(stop); <-stopped }()
 		for range 30 {
 			n = a.active()
 			a.wants(here, n, shm.Active)
 			a.wants(here, n-1, shm.Retired)
 		}
 		a.awaits(there, n, shm.Active)
-		close(stop)
-		<-stopped
 	})
 }
 
