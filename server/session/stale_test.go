@@ -26,7 +26,10 @@ func TestChangedDuringOpen(t *testing.T) {
 			return err
 		}, true},
 		{"superseded", func(token *wire.Token) error {
-			next := must(c.NewSecret(t.Context(), token.ClientID, false))(t)
+			next, err := c.NewSecret(t.Context(), token.ClientID, false)
+			if err != nil {
+				return err
+			}
 			return c.Opened(t.Context(), next.ClientID, next.Epoch)
 		}, true},
 		{"enabled", func(token *wire.Token) error {
