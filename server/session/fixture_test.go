@@ -54,7 +54,7 @@ type faulty struct {
 	err    error
 	delay  time.Duration // of Outlet
 	before func()        // before Apply
-	read   func()        // once Outlet has read, before it answers
+	read   func(string)  // once Outlet has read one, before it answers
 
 	presence atomic.Bool // who is connected is written: not where a test counts what else is
 }
@@ -81,12 +81,12 @@ func (f *faulty) Outlet(ctx context.Context, id string) (keyservice.Outlet, []ke
 		return keyservice.Outlet{}, nil, err
 	}
 	if read != nil {
-		defer read()
+		defer read(id)
 	}
 	return f.Store.Outlet(ctx, id)
 }
 
-func (f *faulty) onRead(read func()) {
+func (f *faulty) onRead(read func(id string)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.read = read
@@ -178,18 +178,19 @@ func (c *centre) enrol(t *testing.T, id string, role wire.Role) *wire.Token {
 	return must(c.Enrol(t.Context(), id, role))(t)
 }
 
-// used has a token opened with once, and waits until all know: at the first
+// used has a token opened with once, and waits for what follows: at the first
 // open under an epoch, every session of that client looks itself up again.
 func (c *centre) used(t *testing.T, token *wire.Token) {
 	t.Helper()
-	told := make(chan struct{}, 1)
-	defer c.Listen(token.ClientID, func(r keyservice.ChangeRow) {
-		if r.Kind == keyservice.KindOpened {
-			told <- struct{}{}
+	var looked atomic.Int64
+	c.store.onRead(func(id string) {
+		if id == token.ClientID {
+			looked.Add(1)
 		}
-	})()
+	})
+	defer c.store.onRead(nil)
 	p := c.connect(t, token)
-	<-told
+	waitFor(t, "it to be looked up again", func() bool { return looked.Load() >= 2 })
 	p.ws.Close(websocket.StatusNormalClosure, "")
 	waitFor(t, "it to be closed", func() bool { return c.sessions.Open() == 0 })
 }

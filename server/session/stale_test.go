@@ -42,12 +42,13 @@ func TestChangedDuringOpen(t *testing.T) {
 		t.Run(row.id, func(t *testing.T) {
 			token := c.enrol(t, row.id, wire.RoleOutlet)
 			c.used(t, token)
-			c.store.onRead(sync.OnceFunc(func() {
+			change := sync.OnceFunc(func() {
 				if err := row.change(token); err != nil {
 					t.Error(err)
 				}
 				c.toldAll(t)
-			}))
+			})
+			c.store.onRead(func(string) { change() })
 			defer c.store.onRead(nil)
 			p := c.connect(t, token)
 			if row.refused {
