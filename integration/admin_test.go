@@ -211,7 +211,7 @@ type following struct {
 	t    testing.TB
 	cmd  *exec.Cmd
 	rows chan eventRow
-	errs strings.Builder
+	errs output
 }
 
 type eventRow struct {

@@ -556,20 +556,16 @@ func agentWatched(o *outlet) {
 	t := o.t
 	cmd := exec.Command(filepath.Join(bin, "hufu"), "show", "--watch", "--json")
 	cmd.Env = o.env
-	out, err := cmd.StdoutPipe()
-	must(t, err)
+	var seen output
+	cmd.Stdout = &seen
 	w := start(t, cmd)
 	t.Cleanup(func() {
 		w.cmd.Process.Kill()
 		<-w.done
 	})
-	var seen log
-	go seen.follow(out)
 	shows := func(part string) {
 		t.Helper()
-		eventually(t, "watch shows "+part, func() bool {
-			return seen.find(0, func(line string) bool { return strings.Contains(line, part) }) != ""
-		})
+		eventually(t, "watch shows "+part, func() bool { return strings.Contains(seen.String(), part) })
 	}
 	shows(`"segment":false,"entries":[]`)
 	x := o.onTerminal("show", "--watch")
@@ -587,13 +583,13 @@ func agentWatched(o *outlet) {
 	if code := w.stop(t, syscall.SIGINT); code != 0 {
 		t.Errorf("watch ended with %d", code)
 	}
-	for _, line := range seen.since(0) {
+	for line := range strings.Lines(seen.String()) {
 		if !json.Valid([]byte(line)) {
 			t.Errorf("not a document: %q", line)
 		}
 	}
 	times, before := regexp.MustCompile(`"(at|notAfter)":"[^"]*"`), ""
-	for _, line := range seen.since(0) {
+	for line := range strings.Lines(seen.String()) {
 		shown := times.ReplaceAllString(line, "")
 		if shown == before {
 			t.Errorf("shown again though nothing has changed: %s", line)

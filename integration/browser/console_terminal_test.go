@@ -98,9 +98,9 @@ func (m *terminal) agent() (stop func()) {
 			select {
 			case <-ended:
 			case <-time.After(patience):
-				m.t.Errorf("hufu agent does not end: %s", &log)
 				_ = cmd.Process.Kill()
 				<-ended
+				m.t.Errorf("hufu agent does not end: %s", &log)
 			}
 		})
 	}

@@ -142,7 +142,7 @@ func TestTempPG(t *testing.T) {
 			}
 			url, err := bufio.NewReader(stdout).ReadString('\n')
 			if err != nil {
-				t.Fatalf("no URL: %v: %s", err, stderr.String())
+				t.Fatalf("no URL: %v, %v: %s", err, cmd.Wait(), stderr.String())
 			}
 			url = strings.TrimSpace(url)
 			if got, err := ask(t, url, `SELECT current_database()`); err != nil || got != "demo" {
