@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"testing"
 
 	"hufu/integration/pgtest"
 	"hufu/shared/client"
@@ -95,7 +96,7 @@ var outageRows = []badInput{
 		p := o.opened(o.t, o.token)
 		n, held := p.negotiate()
 		must(o.t, pgtest.Shared().Kill())
-		if got := o.ready(); got != http.StatusServiceUnavailable {
+		if got := o.ready(o.t); got != http.StatusServiceUnavailable {
 			o.t.Errorf("/readyz answers %d", got)
 		}
 		if s := o.run("negotiate"); s.code != 4 {
@@ -121,9 +122,10 @@ var outageRows = []badInput{
 }
 
 // ready asks the server whether it can work.
-func (s *site) ready() int {
+func (s *site) ready(t testing.TB) int {
+	t.Helper()
 	r, err := http.Get(s.url + "/readyz")
-	must(s.t, err)
+	must(t, err)
 	r.Body.Close()
 	return r.StatusCode
 }
@@ -134,7 +136,7 @@ func (o *outlet) restore() {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	must(o.t, pgtest.Shared().Restart(ctx))
-	eventually(o.t, "the server is ready again", func() bool { return o.ready() == http.StatusOK })
+	eventually(o.t, "the server is ready again", func() bool { return o.ready(o.t) == http.StatusOK })
 }
 
 // answering serves HTTP in the server's place.

@@ -182,9 +182,9 @@ func TestStoreFull(t *testing.T) {
 		t.Errorf("after %d keys: %v, want %v", len(acknowledged), code, wire.CodeBusy)
 	}
 	// What /readyz writes is smaller than a key, and fits in for a little longer.
-	eventually(t, "the server is not ready", func() bool { return s.ready() == http.StatusServiceUnavailable })
+	eventually(t, "the server is not ready", func() bool { return s.ready(t) == http.StatusServiceUnavailable })
 	must(t, unix.Mount("", dir, "", unix.MS_REMOUNT, "size=16m"))
-	eventually(t, "the server is ready again", func() bool { return s.ready() == http.StatusOK })
+	eventually(t, "the server is ready again", func() bool { return s.ready(t) == http.StatusOK })
 	if _, code := p.tryKey(); code != wire.CodeOK {
 		t.Errorf("with room again: %v", code)
 	}

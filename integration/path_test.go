@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -135,10 +136,16 @@ func (o *outlet) expectViews(fingerprint string) {
 // first stays current for 5 s, and both open all the time.
 func (o *outlet) expectSwitch(older string) {
 	o.t.Helper()
+	cmd := o.command("negotiate", "--json")
+	var out bytes.Buffer // read when the command has ended
+	cmd.Stdout = &out
 	began := time.Now()
 	before := began // the last look that did not see the second, which may have come right after it
-	done := make(chan result)
-	go func() { done <- runs(o.t, o.env, "", "hufu", "negotiate", "--json") }()
+	p := start(o.t, cmd)
+	o.t.Cleanup(func() {
+		p.cmd.Process.Kill() // where the test has not come to its end
+		<-p.done
+	})
 	var verified time.Time
 	for {
 		look := time.Now()
@@ -170,9 +177,8 @@ func (o *outlet) expectSwitch(older string) {
 	if took := time.Since(verified); took < 4900*time.Millisecond {
 		o.t.Errorf("the first key was current for %s after the second came", took)
 	}
-	r := <-done
-	if r.code != 0 || first(o.t, r.out).State != "active" {
-		o.t.Errorf("the second negotiate: %d %s%s", r.code, r.out, r.err)
+	if code := p.stop(o.t, syscall.Signal(0)); code != 0 || first(o.t, out.String()).State != "active" {
+		o.t.Errorf("the second negotiate: %d %s%s", code, &out, strings.Join(p.log.since(0), "\n"))
 	}
 	if got := o.history(); got != "2 active, 1 retired" {
 		o.t.Errorf("the history: %s", got)

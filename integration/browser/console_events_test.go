@@ -1,6 +1,8 @@
 package browser
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -66,8 +68,7 @@ func difference(got, want []uint64) string {
 }
 
 // happen records that many changes, as somebody else's process would.
-func happen(t testing.TB, store keyservice.Store, id string, changes int, note string) {
-	t.Helper()
+func happen(ctx context.Context, store keyservice.Store, id string, changes int, note string) error {
 	for done := 0; done < changes; {
 		part := min(100, changes-done)
 		c := &keyservice.Change{Outlet: id, Decide: func(l *keyservice.Ledger) error {
@@ -77,10 +78,13 @@ func happen(t testing.TB, store keyservice.Store, id string, changes int, note s
 			}
 			return nil
 		}}
-		must(0, store.Apply(t.Context(), []*keyservice.Change{c}))(t)
-		must(0, c.Err)(t)
+		err := store.Apply(ctx, []*keyservice.Change{c})
+		if err = errors.Join(err, c.Err); err != nil {
+			return err
+		}
 		done += part
 	}
+	return nil
 }
 
 // toTheEnd reads earlier events until there are none, of a list in which
@@ -171,7 +175,7 @@ func TestConsoleEventsNoGap(t *testing.T) {
 		for _, act := range act {
 			s.admin("outlet", act, id)
 		}
-		happen(t, store, id, changes, fmt.Sprint(changes, " while away"))
+		must(0, happen(t.Context(), store, id, changes, fmt.Sprint(changes, " while away")))(t)
 		s.start()
 		c.until("document.querySelector('[data-test=live][data-state=live]')")
 	}
@@ -206,12 +210,9 @@ func TestConsoleEventsNoGap(t *testing.T) {
 	c.isNewest()
 
 	// A page that is busy for a while does not read; what overflows is read later.
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		happen(t, store, id, 6000, strings.Repeat("busy ", 30))
-	}()
+	done := make(chan error, 1)
+	go func() { done <- happen(t.Context(), store, id, 6000, strings.Repeat("busy ", 30)) }()
 	c.run("for (const end = performance.now() + 4000; performance.now() < end;);")
-	<-done
+	must(0, <-done)(t)
 	c.isNewest()
 }

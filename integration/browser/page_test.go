@@ -230,7 +230,6 @@ func TestPageHistoryPages(t *testing.T) {
 // TestPageTamper: whatever the person does as the proxy is noticed, and the
 // page says by whom and how.
 func TestPageTamper(t *testing.T) {
-	s := newSite(t)
 	for _, trick := range []struct{ what, verdict, sign, mark string }{
 		{"up flip", "The server noticed: the message did not fit its authCode", "1008", "one bit flipped"},
 		{"up replay", "The server noticed: a message with this number had come already", "1008", "sent twice"},
@@ -241,6 +240,7 @@ func TestPageTamper(t *testing.T) {
 	} {
 		t.Run(trick.what, func(t *testing.T) {
 			t.Parallel()
+			s := newSite(t)
 			c, id, _ := openConnected(t, s)
 			c.agree()
 			must(0, chromedp.Do(c.ctx, chromedp.SetValue(hook("tamper-what"), trick.what)))(t)
