@@ -209,6 +209,8 @@ type tunnels struct {
 }
 
 func (p *tunnels) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p.wg.Add(1) // before the connection is taken over, for which its server does not wait
+	defer p.wg.Done()
 	p.mu.Lock()
 	p.asked = append(p.asked, r.Method+" "+r.Host)
 	p.mu.Unlock()
