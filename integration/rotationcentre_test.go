@@ -64,9 +64,10 @@ func newDayCentre(t *testing.T, cfg keyservice.Config, change func(keyservice.St
 	c.own = daySegment(t)
 	elsewhere := daySegment(t)
 	stop := c.follow(elsewhere, lags)
-	c.start()
+	must(t, c.start())
 	c.views = append([]view{c.reader("the server's own", c.own), c.reader("one elsewhere", elsewhere)}, c.views...)
 	c.close = func() {
+		c.spare()
 		c.outages.Wait()
 		c.stop()
 		stop()
@@ -90,7 +91,7 @@ func (c *dayCentre) enrolDay() *wire.Token {
 }
 
 // start starts the server's process.
-func (c *dayCentre) start() {
+func (c *dayCentre) start() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	cfg := c.cfg
@@ -102,9 +103,12 @@ func (c *dayCentre) start() {
 		return own.Publish(ctx, outlet)
 	}
 	rules, err := keyservice.New(cfg, c.store, c.ring)
-	must(c.t, err)
-	own, err = publish.Open(context.Background(), rules, c.own, cfg.Log)
-	must(c.t, err)
+	if err != nil {
+		return err
+	}
+	if own, err = publish.Open(context.Background(), rules, c.own, cfg.Log); err != nil {
+		return err
+	}
 	sessions := session.New(rules, session.Limits{}, cfg.Log)
 	server := &http.Server{Handler: web.New(web.Config{Log: cfg.Log}, rules, sessions)}
 	network := newPipes()
@@ -122,18 +126,21 @@ func (c *dayCentre) start() {
 		cancel()
 		running.Wait()
 	}
+	return nil
 }
 
-// stop ends the server's process; its connections are cut off.
+// stop ends the server's process; its connections are cut off. It does not
+// hold the lock, which what it waits for may want.
 func (c *dayCentre) stop() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.network == nil {
+	network, halt := c.network, c.halt
+	c.network = nil
+	c.mu.Unlock()
+	if network == nil {
 		return
 	}
-	c.network.cut()
-	c.halt()
-	c.network = nil
+	network.cut()
+	halt()
 }
 
 // after has something happen later.
@@ -158,7 +165,9 @@ func (c *dayCentre) away(d time.Duration) {
 	c.outages.Go(func() {
 		c.stop()
 		time.Sleep(d)
-		c.start()
+		if err := c.start(); err != nil {
+			c.t.Error(err)
+		}
 	})
 }
 
@@ -168,6 +177,13 @@ func (c *dayCentre) kill() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.killed = true
+}
+
+// spare takes it back.
+func (c *dayCentre) spare() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.killed = false
 }
 
 // outage is how long a server is away that was killed, or a store that broke down.

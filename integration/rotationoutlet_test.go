@@ -69,15 +69,15 @@ func (o *dayOutlet) start() {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		defer keeper.Close()
-		agent.Run(ctx)
-	}()
 	o.stop = func() {
 		cancel()
 		<-stopped
 	}
+	go func() { // which may come to restart
+		defer close(stopped)
+		defer keeper.Close()
+		agent.Run(ctx)
+	}()
 }
 
 // restart ends the agent's process and starts it again.
