@@ -1,7 +1,7 @@
 // The connection: opened with a token, kept by the wasm client, seen in its status.
 import { client } from './client.js';
 import { focusOn, forget, onForget, redraw } from './page.js';
-import { begin, beginUnasked, end, take } from './sequence.js';
+import { begin, beginUnasked, end, present, take } from './sequence.js';
 
 /** @typedef {import("../wasmclient/hufu.d.ts").Session} Session */
 /** @typedef {import("../wasmclient/hufu.d.ts").Status} Status */
@@ -109,17 +109,18 @@ function changed(status) {
   if (status.state === 'connecting' && before === 'waiting') beginUnasked(link.known ? 'reconnect' : 'connect');
   if (status.state === 'open' && before !== 'open' && link.session) arrived();
   statusWatchers.forEach((f) => f(status));
-  if (status.state === 'waiting') end();
+  if (status.state === 'waiting') end(present());
   redraw();
 }
 
 async function arrived() {
+  const run = present();
   if (!link.known) {
     link.known = true;
     focusOn('[data-test=negotiate]');
   }
   for (const f of openWatchers) await f();
-  end();
+  end(run);
 }
 
 /** Closes the connection and forgets what came from it. */

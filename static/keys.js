@@ -76,7 +76,7 @@ async function act(action, what) {
   doing.said = nothingSaid;
   doing.failed = false;
   const before = { ...shown };
-  begin(action);
+  const run = begin(action);
   let said = nothingSaid;
   let failed = false;
   try {
@@ -90,7 +90,7 @@ async function act(action, what) {
   doing.said = said;
   doing.failed = failed;
   doing.action = '';
-  end();
+  end(run);
   redraw();
 }
 

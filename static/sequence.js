@@ -35,11 +35,11 @@ let lastId = 0;
 
 export const allRuns = () => runs;
 
-/** Begins a run of the person's, and folds the earlier ones. @param {string} kind */
+/** Begins a run of the person's, and folds the earlier ones. @param {string} kind @returns {Run} */
 export function begin(kind) {
   for (const run of runs) run.open = false;
-  current = add(kind, true);
   redraw();
+  return (current = add(kind, true));
 }
 
 /** Begins a run of the connection's own, folded. @param {string} kind */
@@ -48,9 +48,12 @@ export function beginUnasked(kind) {
   redraw();
 }
 
-/** What comes now belongs to no action. */
-export function end() {
-  current = null;
+/** The run that is under way; null: there is none. */
+export const present = () => current;
+
+/** Ends a run, unless another has begun meanwhile: what comes now belongs to no action. @param {Run | null} run */
+export function end(run) {
+  if (current === run) current = null;
 }
 
 /** @param {string} kind @param {boolean} open @returns {Run} */

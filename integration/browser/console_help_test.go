@@ -4,9 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/input"
-	"github.com/chromedp/chromedp"
-
 	"hufu/server/keyservice"
 	"hufu/shared/text"
 	"hufu/shared/wire"
@@ -49,38 +46,30 @@ func TestConsoleHelp(t *testing.T) {
 		c.until("document.querySelector(" + quote(hook("kind-"+kind)) + ")")
 	}
 
-	// A key goes down as on a keyboard: what is prevented types nothing.
-	press := func(keys string) {
-		t.Helper()
-		for _, key := range strings.Split(keys, "") {
-			must(chromedp.Call(c.ctx, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyDown, Key: key, Text: key}))(t)
-			must(chromedp.Call(c.ctx, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyUp, Key: key}))(t)
-		}
-	}
 	at := func(page string) { t.Helper(); c.until("location.hash === " + quote(page)) }
 	c.run("document.activeElement.blur()")
-	press("gh")
+	c.letters("gh")
 	at("#/history")
 	c.until("document.activeElement.id === 'main'")
-	press("/")
+	c.letters("/")
 	c.until("document.activeElement === document.querySelector('[data-test=filter-outlet]')")
-	press("g?") // text, in a field
+	c.letters("g?") // text, in a field
 	c.until("document.activeElement.value === 'g?'")
 	c.run("document.activeElement.blur()")
 	at("#/history") // nobody's identifier leads nowhere
-	press("?")
+	c.letters("?")
 	at("#/help")
-	press("ge")
+	c.letters("ge")
 	at("#/events")
 	c.run("location.hash = '#/help'")
 	c.click("shortcuts")
 	c.run("document.activeElement.blur()")
-	press("gh")
+	c.letters("gh")
 	if hash := eval[string](c.tab, "return location.hash"); hash != "#/help" {
 		t.Errorf("turned off, they lead to %s", hash)
 	}
 	c.click("shortcuts")
 	c.run("document.activeElement.blur()")
-	press("gh")
+	c.letters("gh")
 	at("#/history")
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/input"
 	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
@@ -54,6 +55,17 @@ func (c *console) click(name string) {
 func (c *console) keys(name, text string) {
 	c.t.Helper()
 	must(0, chromedp.Do(c.ctx, chromedp.WaitEnabled(hook(name)), chromedp.SendKeys(hook(name), text)))(c.t)
+}
+
+// letters presses keys as on a keyboard, one quickly after the other by their
+// events' times: what is prevented types nothing.
+func (c *console) letters(keys string) {
+	c.t.Helper()
+	at := input.TimeSinceEpoch(float64(time.Now().UnixMilli()) / 1000)
+	for _, key := range strings.Split(keys, "") {
+		must(chromedp.Call(c.ctx, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyDown, Key: key, Text: key, Timestamp: at}))(c.t)
+		must(chromedp.Call(c.ctx, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeKeyUp, Key: key, Timestamp: at}))(c.t)
+	}
 }
 
 // text is what an element says; empty if it is not there.
@@ -107,6 +119,12 @@ func (c *console) agree() {
 
 // fingerprint is one that the page shows, without its spaces.
 func (c *console) fingerprint(name string) string { return strings.ReplaceAll(c.text(name), " ", "") }
+
+// idleMinutes says after how long without a touch the page locks by itself.
+func (c *console) idleMinutes(minutes string) {
+	c.t.Helper()
+	c.run("document.querySelector('meta[name=hufu-idle-minutes]').content = " + quote(minutes))
+}
 
 // stored is all that the page keeps beyond itself.
 func (c *console) stored() string {

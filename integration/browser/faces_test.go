@@ -122,7 +122,7 @@ var faces = []face{
 	}},
 	{"lock-soon", func(t *testing.T) *console {
 		c := agreed(t)
-		c.run("document.querySelector('meta[name=hufu-idle-minutes]').content = '0.9'")
+		c.idleMinutes("0.9")
 		c.until("document.querySelector('[data-test=lock-soon]')")
 		return c
 	}},

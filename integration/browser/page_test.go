@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -206,9 +207,28 @@ func TestPageKey(t *testing.T) {
 		c.says("history-empty", "No key lived")
 		set("from", day(-2))
 		c.until("document.querySelectorAll('[data-test=row]').length === 2")
-		set("to", day(-1))
+		set("to", day(-2)) // and not the day before: the keys are of that one if midnight has passed
 		c.says("history-empty", "No key lived")
 	})
+}
+
+// TestPageHurry: who is faster than the history that a connection begins with
+// sees all of what they did in one picture.
+func TestPageHurry(t *testing.T) {
+	s := newSite(t)
+	c, _, _ := openConnected(t, s, `
+		new MutationObserver(() => {
+			const button = document.querySelector('[data-test=negotiate]:enabled');
+			if (!button || globalThis.hurried) return;
+			globalThis.hurried = true;
+			button.click();
+		}).observe(document, { subtree: true, childList: true, attributes: true });`)
+	c.says("said", "Key 1 is agreed")
+	messages := eval[[]string](c.tab, `return [...document.querySelectorAll('[data-kind=negotiate] [data-test=message]')]
+		.map((m) => m.dataset.name + ' ' + m.dataset.way).filter((m) => !m.startsWith('view'))`)
+	if want := []string{"negotiate sent", "negotiate received", "verify sent", "verify received"}; !slices.Equal(messages, want) {
+		t.Errorf("the picture has %q, not %q", messages, want)
+	}
 }
 
 // TestPageHistoryPages: a long history comes page by page.
@@ -309,8 +329,9 @@ func TestPageLock(t *testing.T) {
 	t.Run("idle", func(t *testing.T) {
 		c, _, _ := openConnected(t, s)
 		c.agree()
-		c.run("document.querySelector('meta[name=hufu-idle-minutes]').content = '0.05'")
+		c.idleMinutes("0.9")
 		c.until("document.querySelector('[data-test=lock-soon]')")
+		c.idleMinutes("0.01")
 		wiped(t, c, "nobody touched the page")
 	})
 	t.Run("after sleep", func(t *testing.T) {
