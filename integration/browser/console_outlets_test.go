@@ -231,7 +231,7 @@ func TestConsoleTwo(t *testing.T) {
 	second.click("ask-yes")
 	second.says("outcome", "was disabled already")
 	second.says("enable", "Enable")
-	second.until("document.querySelector('[data-test=change][data-kind=disabled]').textContent.includes(" + quote(name) + ")")
+	second.until("document.querySelector('[data-test=change][data-kind=disabled]')?.textContent.includes(" + quote(name) + ")")
 
 	second.click("secret")
 	second.says("ask", "Make a new secret")

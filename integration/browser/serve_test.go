@@ -113,9 +113,7 @@ func TestOtherOrigin(t *testing.T) {
 	if code := eval[string](tb, "return a.told.status.find((s) => s.state === 'waiting').code"); code != "network" {
 		t.Errorf("the code is %q", code)
 	}
-	if s.log.find(0, "upgrade refused") == "" {
-		t.Error("the server has not refused")
-	}
+	eventually(t, "the server says that it has refused", func() bool { return s.log.find(0, "upgrade refused") != "" })
 	tb.run("await a.session.close()")
 }
 

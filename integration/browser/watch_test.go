@@ -52,6 +52,7 @@ func TestWatch(t *testing.T) {
 	tb.run("await a.session.administer({op: 'unwatch'})")
 	enrolled("w-5")
 	s.stop(syscall.SIGTERM)
+	tb.run("await until('the loss', () => a.told.status.at(-1).state !== 'open')")
 	s.start()
 	tb.run("await a.session.opened()")
 	enrolled("w-6")
