@@ -146,11 +146,6 @@ func TestConsoleHistory(t *testing.T) {
 					Next string
 				}](c.tab, pageThrough)
 				shown, address = append(shown, part.Rows...), part.Next
-				if address == "" {
-					top := eval[string](c.tab, "return document.querySelector('[data-test=row]').dataset.n")
-					c.run("history.back()")
-					c.until("document.querySelector('[data-test=earlier]') && document.querySelector('[data-test=row]').dataset.n > " + top)
-				}
 			})
 			if t.Failed() {
 				return
@@ -212,11 +207,25 @@ func TestConsoleHistory(t *testing.T) {
 		compareCSV(t, must(os.ReadFile(name))(t), rows)
 	})
 	// The browser's own files of a page stand in for those that a person
-	// chooses: a test cannot answer the browser's dialog.
-	const choose = `globalThis.showSaveFilePicker = async ({ suggestedName }) => {
-		const folder = await navigator.storage.getDirectory();
-		return folder.getFileHandle(suggestedName, { create: true });
-	};`
+	// chooses: a test cannot answer the browser's dialog. The disk is full of
+	// other work after some pages, until it is told to go on.
+	const choose = `
+		let goesOn;
+		const room = new Promise((r) => { goesOn = r; });
+		Object.assign(globalThis, { goesOn, givenUp: 0 });
+		globalThis.showSaveFilePicker = async ({ suggestedName }) => {
+			const folder = await navigator.storage.getDirectory();
+			const file = await folder.getFileHandle(suggestedName, { create: true });
+			let lines = 0;
+			return { createWritable: async () => {
+				const stream = await file.createWritable();
+				return {
+					write: async (text) => { if (lines++ > 3) await room; return stream.write(text); },
+					close: () => stream.close(),
+					abort: () => stream.abort().then(() => { givenUp++; }),
+				};
+			} };
+		};`
 	content := func(c *console) string {
 		return eval[string](c.tab, `
 			const folder = await navigator.storage.getDirectory();
@@ -228,6 +237,7 @@ func TestConsoleHistory(t *testing.T) {
 		c.click("export-csv")
 		c.until("document.querySelector('[data-test=export-rows]')?.textContent.includes('keys')")
 		s.stop(syscall.SIGKILL)
+		c.run("goesOn()")
 		c.until("document.querySelector('[data-test=export][data-state=waiting]')")
 		s.start()
 		c.within(2*time.Minute, "document.querySelector('[data-test=export][data-state=done]')")
@@ -237,16 +247,43 @@ func TestConsoleHistory(t *testing.T) {
 		c := open(t, "#/history", choose)
 		c.click("export-csv")
 		c.click("export-cancel")
+		c.run("goesOn()")
 		c.until("document.querySelector('[data-test=export][data-state=cancelled]')")
 		if left := content(c); left != "" {
 			t.Errorf("%d bytes were left", len(left))
 		}
+	})
+	t.Run("locked", func(t *testing.T) {
+		c := open(t, "#/history", choose)
 		c.click("export-csv")
 		c.until("document.querySelector('[data-test=export-rows]')?.textContent.includes('keys')")
 		c.click("lock")
 		c.until("document.querySelector('[data-test=token]')")
-		eventually(t, "nothing is written behind the lock", func() bool { return content(c) == "" })
+		c.run("goesOn()")
+		c.until("givenUp === 1")
+		if left := content(c); left != "" {
+			t.Errorf("%d bytes were written behind the lock", len(left))
+		}
 	})
+}
+
+// TestConsoleHistoryPages: the page that the address names is shown, also if it
+// was asked for without a connection, and the way back leads to the one before.
+func TestConsoleHistoryPages(t *testing.T) {
+	s := newSite(t)
+	fillHistory(t, s, 100, 8)
+	c, _ := openStaff(t, s, "auditor", "#/history")
+	c.until("document.querySelector('[data-test=row]')")
+	top := eval[string](c.tab, "return document.querySelector('[data-test=row]').dataset.n")
+	c.allow(offline...)
+	s.stop(syscall.SIGKILL)
+	c.until("document.querySelector('[data-test=peer][data-open=no]')")
+	c.click("earlier")
+	c.until("location.hash !== '#/history'")
+	s.start()
+	c.until("Number(document.querySelector('[data-test=row]').dataset.n) < " + top)
+	c.run("history.back()")
+	c.until("document.querySelector('[data-test=row]').dataset.n === " + quote(top))
 }
 
 // TestConsoleHistoryLive: what is shown changes where it stands, and what is new
@@ -256,8 +293,11 @@ func TestConsoleHistoryLive(t *testing.T) {
 	id, token := s.enrol()
 	m := newTerminal(t, s)
 	m.enrol(token)
+	c, _ := openStaff(t, s, "auditor", "#/outlet/"+id)
+	c.until("document.querySelector('[data-test=outlet-page] .facts')")
 	m.hufu("negotiate")
-	c, _ := openStaff(t, s, "auditor", "#/history?outlet="+id)
+	c.until("document.querySelector('[data-test=key-row][data-state=active]')") // it is told of what happens
+	c.run("location.hash = '#/history?outlet=" + id + "'")
 	shows := func(want ...string) {
 		t.Helper()
 		rows := strings.Join(want, " ")
@@ -280,12 +320,60 @@ func TestConsoleHistoryLive(t *testing.T) {
 	}
 	c.run("location.hash = '#/history?outlet=" + id + "&states=revoked'")
 	shows("1:revoked")
+	c.listens()
 	s.admin("key", "revoke", id, "2")
 	m.hufu("negotiate")
-	c.until("!document.querySelector('[data-test=history][aria-busy=true]')")
+	c.until("told.some((e) => e.kind === 'negotiated' && e.seckeyid === 3)")
 	if c.there("newer") {
 		t.Error("an active key is offered where revoked ones are asked for")
 	}
+}
+
+// TestConsoleHistoryNewer: a key is either shown or offered, whether the page was
+// told of it before it read its rows, after it, or not at all.
+func TestConsoleHistoryNewer(t *testing.T) {
+	s := newSite(t)
+	id, token := s.enrol()
+	m := newTerminal(t, s)
+	m.enrol(token)
+	m.hufu("negotiate")
+	// The page watches no sooner than it is let to.
+	c, _ := openStaff(t, s, "auditor", "#/history?outlet="+id, `
+		let hufu;
+		const later = new Promise((r) => { globalThis.watches = r; });
+		const connect = async (options) => {
+			const session = await hufu.connect(options);
+			const watch = async (...args) => { await later; return session.watch(...args); };
+			return new Proxy(session, { get: (_, name) => (name === 'watch' ? watch : session[name]?.bind?.(session) ?? session[name]) });
+		};
+		Object.defineProperty(globalThis, 'hufu', { get: () => ({ ...hufu, connect }), set: (real) => { hufu = real; } });`)
+	shows := func(want string) {
+		t.Helper()
+		c.until("[...document.querySelectorAll('[data-test=row]')].map((r) => r.dataset.key).join(' ') === " + quote(want))
+	}
+	shows("1")
+	m.hufu("negotiate")
+	c.run("watches()")
+	shows("2 1")
+
+	// What another process writes the server tells a little later.
+	c.listens()
+	c.run("location.hash = '#/help'")
+	c.until("document.querySelector('[data-test=help]')")
+	fillHistory(t, s, 1, 1)
+	c.run("location.hash = '#/history'")
+	shows("1 2 1")
+	c.until("told.some((e) => e.kind === 'negotiated' && e.outlet === " + quote(fill.ID(0)) + ")")
+	if c.there("newer") {
+		t.Errorf("what is shown is offered: %s", c.text("newer"))
+	}
+}
+
+// listens keeps what the page is told from now on, in the order in which its
+// parts have heard it before.
+func (c *console) listens() {
+	c.t.Helper()
+	c.run("const { onChange } = await import(" + quote(c.s.console+built.page+"console/app.js") + "); globalThis.told = []; onChange((e) => told.push(e))")
 }
 
 // grouped is a number as the page writes it.

@@ -71,18 +71,20 @@ export function onChange(f) {
 let watched = null;
 
 /**
- * What the console does on a connection that has just opened: an operator's
- * agrees on a key, under which new tokens travel sealed; changes are watched
- * from the first connection of a session on, the later ones resume by themselves.
+ * Has changes told from the first connection of a session on: the later ones resume by themselves.
+ * @returns {Promise<boolean>} they begin with this connection
  */
-export async function opened() {
+export async function watch() {
   const { session } = link;
-  if (!session) return;
-  if (watched !== session) {
-    await session.watch((change) => listeners.forEach((f) => f(/** @type {Change} */ (change))));
-    watched = session;
-  }
-  if (mayAct()) await session.negotiate();
+  if (!session || watched === session) return false;
+  await session.watch((change) => listeners.forEach((f) => f(/** @type {Change} */ (change))));
+  watched = session;
+  return true;
+}
+
+/** Has an operator's connection agree on a key, under which new tokens travel sealed. */
+export async function agree() {
+  if (mayAct()) await link.session?.negotiate();
 }
 
 onForget(() => {

@@ -90,6 +90,7 @@ async function read(filter, cursor, signal) {
 /** @param {Filter} filter @param {Sink} sink @param {AbortSignal} signal */
 async function copy(filter, sink, signal) {
   const cancelled = new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  cancelled.catch(() => {}); // it may come while the file is written, when nobody waits for it
   await sink.write(csvHead());
   for (let cursor = 0, first = true; first || cursor; first = false) {
     const next = await Promise.race([read(filter, cursor, signal), cancelled]);

@@ -7,7 +7,7 @@ import { stateView } from '../keys-view.js';
 import { allStates, boundText, chosenBound, dayOf, endView, keyLink, outletLink, timeView, zone } from './cells.js';
 import { cancelExport, exportHistory, exporting } from './export.js';
 import { forgetProposals, outletField } from './outlet-field.js';
-import { addressOf, changed, filter, forgetRecord, later, newest, record, refresh, show } from './record.js';
+import { addressOf, anew, changed, filter, forgetRecord, later, record, refresh, show } from './record.js';
 import { navigate } from './route.js';
 
 /** @typedef {import("../../wasmclient/hufu.d.ts").KeyState} KeyState */
@@ -148,7 +148,7 @@ function body() {
 }
 
 /** What was agreed since, offered and not pressed on whoever reads. */
-const newer = () => html`<div role="status" class="newer">${record.newer ? html`<button type="button" class="small" data-test="newer" @click=${newest}>
+const newer = () => html`<div role="status" class="newer">${record.newer ? html`<button type="button" class="small" data-test="newer" @click=${anew}>
   ${t(record.newer === 1 ? 'console_newer_key' : 'console_newer_keys', record.newer)}</button>` : nothing}</div>`;
 
 /** @type {import("./pages.js").Page} */
@@ -166,7 +166,7 @@ export const historyPage = {
     forgetRecord();
     forgetProposals();
   },
-  opened: () => void refresh(),
+  opened: (begins) => void (begins ? anew() : refresh()),
   changed,
   view: () => html`<section class="record" data-test="history" aria-busy=${record.loading ? 'true' : 'false'}>
     <h1>${t('console_history')}</h1>

@@ -70,8 +70,8 @@ function readSoon() {
 /** @param {Change} change */
 function changed(change) {
   if (change.kind === 'lost') return readSoon();
-  if (change.outlet !== id || !seen) return;
-  if (change.kind === 'connected' || change.kind === 'disconnected') {
+  if (change.outlet !== id) return;
+  if (seen && (change.kind === 'connected' || change.kind === 'disconnected')) {
     seen.outlet = { ...seen.outlet, connected: change.kind === 'connected', seen: change.at };
     redraw();
   }

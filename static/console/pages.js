@@ -21,7 +21,8 @@ import { overview } from './overview.js';
  * @property {(route: Route) => void} mount it comes to be shown
  * @property {(route: Route) => void} update its address has changed
  * @property {() => void} unmount it is left, or the session is: it forgets
- * @property {() => void} [opened] a connection has opened: what failed without one is asked for again
+ * @property {(begins: boolean) => void} [opened] a connection has opened: what failed without one is asked for again;
+ *   begins: changes are told from now on, and what came before may be missing in what was read
  * @property {(change: Change) => void} [changed] a change came while it is shown; of kind "lost" if some are missing
  * @property {() => unknown} view
  */

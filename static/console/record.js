@@ -50,6 +50,8 @@ const asking = questions();
 let shown = null;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let due;
+/** The rows are not those that are asked for, or some on top are missing: they stay until those are there. */
+let outdated = true;
 
 /** What an address asks for. @param {URLSearchParams} query @returns {Asked} */
 function askedBy(query) {
@@ -75,19 +77,21 @@ export async function show(query) {
   const before = record.asked;
   record.asked = askedBy(query);
   const paging = addressOf({ ...before, before: 0 }) === addressOf({ ...record.asked, before: 0 });
+  outdated = true;
   Object.assign(record, { known: record.known && paging, newer: 0, failure: null, wrong: false });
-  await read(record.asked.before);
+  await refresh();
 }
 
 /** The page before this one, if it was come from; undefined: it is not known. */
 export const later = () => trail.get(record.asked.before);
 
-/** Asks for the rows below n, or from the newest on. @param {number} before */
-async function read(before) {
+/** Reads these rows again, at their places: what was agreed since does not push them down. In place of outdated ones, those that are asked for. */
+export async function refresh() {
   clearTimeout(due);
   const { session } = link;
   const latest = asking.next();
   const { outlet } = record.asked;
+  const before = outdated || record.rows.length === 0 ? record.asked.before : record.rows[0].n + 1;
   if (outlet && !isIdentifier(outlet)) {
     Object.assign(record, { loading: false, wrong: true, failure: () => t('console_no_identifier') });
     return redraw();
@@ -99,6 +103,8 @@ async function read(before) {
     const next = await session.view(filter(), before, size);
     if (!latest()) return;
     Object.assign(record, { rows: next.rows, cursor: next.cursor, known: true, failure: null });
+    if (before === record.asked.before) outdated = false;
+    if (before === 0) record.newer = 0;
     if (next.cursor) trail.set(next.cursor, record.asked.before);
   } catch (error) {
     if (!latest()) return;
@@ -108,14 +114,11 @@ async function read(before) {
   redraw();
 }
 
-/** Reads these rows again, at their places; what was agreed since does not push them down. */
-export const refresh = () => read(record.known && record.rows.length ? record.rows[0].n + 1 : record.asked.before);
-
-/** Goes to the newest. */
-export const newest = () => {
-  record.newer = 0;
-  return read(0);
-};
+/** Reads what is asked for as it is now, with what was agreed since on top. */
+export function anew() {
+  outdated = true;
+  return refresh();
+}
 
 /** Whether a key that is agreed at that moment belongs on top of these rows. @param {string | undefined} outlet @param {number} at */
 function belongs(outlet, at) {
@@ -127,11 +130,13 @@ function belongs(outlet, at) {
 /** Takes note of a change. @param {Change} change */
 export function changed({ kind, at, outlet, seckeyid }) {
   if (!record.known || (kind !== 'lost' && !seckeyid)) return;
-  if (kind === 'negotiated' && belongs(outlet, at)) {
+  const here = record.rows.some((row) => row.outlet === outlet && row.seckeyid === seckeyid);
+  if (kind === 'lost') outdated = true;
+  if (kind === 'negotiated' && !here && belongs(outlet, at)) {
     record.newer++;
     redraw();
   }
-  if (kind === 'lost' || record.rows.some((row) => row.outlet === outlet && row.seckeyid === seckeyid)) {
+  if (kind === 'lost' || here) {
     clearTimeout(due);
     due = setTimeout(() => isOpen() && refresh(), settles);
   }
@@ -140,6 +145,7 @@ export function changed({ kind, at, outlet, seckeyid }) {
 /** Forgets it all. */
 export function forgetRecord() {
   shown = null;
+  outdated = true;
   clearTimeout(due);
   asking.stop();
   trail.clear();

@@ -6,7 +6,7 @@ import { failureText } from '../failure.js';
 import { t } from '../i18n.js';
 import { notices } from '../notice.js';
 import { onForget, redraw } from '../page.js';
-import { onChange, opened } from './app.js';
+import { agree, onChange, watch } from './app.js';
 import { askDialog } from './ask.js';
 import { pages } from './pages.js';
 import { address, here, onRoute } from './route.js';
@@ -59,12 +59,14 @@ export const consoleView = () => html`
 /** A connection has opened. */
 export async function arrived() {
   if (!shown) follow();
+  let begins = false;
   try {
-    await opened();
+    begins = await watch();
+    await agree();
   } catch (error) {
     if (link.session && isOpen()) say(() => failureText(error), true);
   }
-  shown?.opened?.();
+  shown?.opened?.(begins);
 }
 
 for (const [name, page] of Object.entries(pages)) {
