@@ -1,7 +1,6 @@
 package browser
 
 import (
-	"syscall"
 	"testing"
 )
 
@@ -81,9 +80,7 @@ var consoleFaces = []face{
 	{"console-offline", func(t *testing.T) *console {
 		c, _ := openFilled(t, "operator", "#/outlets")
 		c.until("document.querySelector('[data-test=outlet]')")
-		c.allow(offline...)
-		c.s.stop(syscall.SIGKILL)
-		c.says("countdown", "Next attempt in")
+		c.loseServer()
 		return c
 	}},
 }

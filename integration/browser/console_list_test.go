@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -186,9 +185,7 @@ func TestConsoleAgain(t *testing.T) {
 	id, _ := s.enrol()
 	c, operator := openStaff(t, s, "operator", "#/outlets")
 	c.until(row(id, "[data-disabled=no]"))
-	c.allow(offline...)
-	s.stop(syscall.SIGKILL)
-	c.says("countdown", "Next attempt in")
+	c.loseServer()
 	if eval[bool](c.tab, "return !document.querySelector('[data-test=enrol]').disabled") {
 		t.Error("an outlet can be enrolled without a connection")
 	}

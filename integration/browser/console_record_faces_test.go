@@ -2,7 +2,6 @@ package browser
 
 import (
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -87,9 +86,7 @@ var recordFaces = []face{
 	{"record-events-offline", func(t *testing.T) *console {
 		c, _ := openFilled(t, "auditor", "#/events")
 		c.until("document.querySelector('[data-test=event]')")
-		c.allow(offline...)
-		c.s.stop(syscall.SIGKILL)
-		c.says("countdown", "Next attempt in")
+		c.loseServer()
 		return c
 	}},
 	{"record-help", bare("operator", "#/help", "document.querySelector('[data-test=help]')")},

@@ -3,6 +3,7 @@ package browser
 import (
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -108,6 +109,19 @@ func (c *console) connect(token string) {
 	c.keys("token", token)
 	c.click("connect")
 	c.until(connected)
+}
+
+// prepared: the page has the texts of both languages, the last that it fetches
+// by itself.
+const prepared = "performance.getEntriesByType('resource').filter((e) => e.name.endsWith('.json')).length === 2"
+
+// loseServer kills the server, and waits until a prepared page has no connection.
+func (c *console) loseServer() {
+	c.t.Helper()
+	c.until(prepared)
+	c.allow(offline...)
+	c.s.stop(syscall.SIGKILL)
+	c.says("countdown", "Next attempt in")
 }
 
 // agree agrees on a key and waits until the halves fit.

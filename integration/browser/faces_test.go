@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
@@ -104,9 +103,7 @@ var faces = []face{
 	}},
 	{"offline", func(t *testing.T) *console {
 		c := agreed(t)
-		c.allow(offline...)
-		c.s.stop(syscall.SIGKILL)
-		c.says("countdown", "Next attempt in")
+		c.loseServer()
 		return c
 	}},
 	{"clock-off", func(t *testing.T) *console {

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -380,9 +379,7 @@ func TestPageOffline(t *testing.T) {
 	s := newSite(t)
 	c, id, _ := openConnected(t, s)
 	c.agree()
-	c.allow(offline...)
-	s.stop(syscall.SIGKILL)
-	c.says("countdown", "Next attempt in")
+	c.loseServer()
 	c.says("peer", "not connected to")
 	if eval[bool](c.tab, "return !document.querySelector('[data-test=negotiate]').disabled") {
 		t.Error("a key can be asked for without a connection")
@@ -445,6 +442,7 @@ func TestPageKeyboard(t *testing.T) {
 func TestPageLoads(t *testing.T) {
 	c := openConsole(t, newSite(t), "")
 	c.until("document.querySelector('[data-test=connect]')")
+	c.until(prepared)
 	for _, name := range eval[[]string](c.tab, `
 		const named = new Set([...document.querySelectorAll('[src], link[href]')].map((e) => e.src || e.href));
 		return performance.getEntriesByType('resource').map((e) => e.name).filter((n) => !n.endsWith('.json') && !named.has(n));`) {
