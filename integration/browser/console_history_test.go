@@ -336,15 +336,9 @@ func TestConsoleHistoryNewer(t *testing.T) {
 	m.enrol(token)
 	m.hufu("negotiate")
 	// The page watches no sooner than it is let to.
-	c, _ := openStaff(t, s, "auditor", "#/history?outlet="+id, `
-		let hufu;
+	c, _ := openStaff(t, s, "auditor", "#/history?outlet="+id, withSession(`
 		const later = new Promise((r) => { globalThis.watches = r; });
-		const connect = async (options) => {
-			const session = await hufu.connect(options);
-			const watch = async (...args) => { await later; return session.watch(...args); };
-			return new Proxy(session, { get: (_, name) => (name === 'watch' ? watch : session[name]?.bind?.(session) ?? session[name]) });
-		};
-		Object.defineProperty(globalThis, 'hufu', { get: () => ({ ...hufu, connect }), set: (real) => { hufu = real; } });`)
+		return { watch: (...args) => later.then(() => session.watch(...args)) };`))
 	shows := func(want string) {
 		t.Helper()
 		c.until("[...document.querySelectorAll('[data-test=row]')].map((r) => r.dataset.key).join(' ') === " + quote(want))

@@ -142,6 +142,31 @@ func TestConsoleList(t *testing.T) {
 	})
 }
 
+// TestConsoleListOnce: an outlet is listed once, also if a page that was asked for
+// before the rows in sight were read again comes after them.
+func TestConsoleListOnce(t *testing.T) {
+	s := newSite(t)
+	fillHistory(t, s, 300, 1)
+	c, _ := openStaff(t, s, "auditor", "#/outlets", withSession(`
+		const later = new Promise((r) => { globalThis.comes = r; });
+		return { administer: async (op) => {
+			const answer = await session.administer(op);
+			if (op.op === 'outlets' && op.after === 'net-000259') await later;
+			return answer;
+		} };`))
+	has := func(condition string) string {
+		return "Number(document.querySelector('[data-test=outlets]')?.dataset.count) " + condition
+	}
+	c.until(has("=== 260")) // two pages
+	c.run("scrollTo(0, document.documentElement.scrollHeight)")
+	c.until("document.querySelector('.outlets[aria-busy=true]')")
+	c.loseServer()
+	s.start()
+	c.until(has("> 260"))
+	c.run("comes()")
+	c.until("document.querySelector('.outlets[aria-busy=false]') && " + has("=== 300"))
+}
+
 // TestConsoleOverview: what the chart shows stands in a table, hour by hour,
 // and is what happened.
 func TestConsoleOverview(t *testing.T) {

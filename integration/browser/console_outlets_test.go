@@ -147,6 +147,33 @@ func TestConsolePresence(t *testing.T) {
 	}
 }
 
+// TestConsoleOutletMeanwhile: what happens to an outlet while its page is first
+// read is shown.
+func TestConsoleOutletMeanwhile(t *testing.T) {
+	s := newSite(t)
+	id, _ := s.enrol()
+	c, _ := openStaff(t, s, "auditor", "#/outlets", withSession(`
+		const later = new Promise((r) => { globalThis.comes = r; });
+		return { administer: async (op) => {
+			const answer = await session.administer(op);
+			if (op.op === 'events') {
+				globalThis.waits = true; // what else the page reads has come
+				await later;
+			}
+			return answer;
+		} };`))
+	c.until(row(id, ""))
+	s.admin("outlet", "disable", id)
+	c.until(row(id, "[data-disabled=yes]")) // the page is told of what happens
+	c.listens()
+	c.run("location.hash = '#/outlet/" + id + "'")
+	c.until("globalThis.waits")
+	s.admin("outlet", "enable", id)
+	c.until("told.some((e) => e.kind === 'enabled')")
+	c.run("comes()")
+	c.until("document.querySelector('[data-test=outlet-page] .presence[data-presence=offline]')")
+}
+
 // TestConsoleActs: what an operator does in the page holds for the real client.
 func TestConsoleActs(t *testing.T) {
 	s := newSite(t)

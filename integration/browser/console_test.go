@@ -39,6 +39,21 @@ func openConnected(t testing.TB, s *site, before ...string) (c *console, id, tok
 	return c, id, token
 }
 
+// withSession is a script for openConsole that gives the page sessions with some
+// methods of the test's: those that the body, of a function of the real session,
+// returns.
+func withSession(body string) string {
+	return `
+		let hufu;
+		const methods = (session) => {` + body + `};
+		const connect = async (options) => {
+			const session = await hufu.connect(options);
+			const own = methods(session);
+			return new Proxy(session, { get: (_, name) => own[name] ?? session[name]?.bind?.(session) ?? session[name] });
+		};
+		Object.defineProperty(globalThis, 'hufu', { get: () => ({ ...hufu, connect }), set: (real) => { hufu = real; } });`
+}
+
 func (c *console) visit(suffix string) {
 	c.t.Helper()
 	must(0, chromedp.Do(c.ctx, chromedp.Navigate(c.s.console+suffix)))(c.t)

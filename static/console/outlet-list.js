@@ -78,7 +78,8 @@ async function next(anew) {
   try {
     const answer = await ask(anew ? undefined : list.rows.at(-1)?.id, anew ? firstPage : page);
     if (!latest()) return;
-    list.rows = anew ? stamp(answer.rows) : [...list.rows, ...stamp(answer.rows)];
+    const last = list.rows.at(-1)?.id ?? ''; // by now: a repair may have read on
+    list.rows = anew ? stamp(answer.rows) : [...list.rows, ...stamp(answer.rows).filter((row) => row.id > last)];
     list.more = answer.after !== undefined;
     list.known = true;
     list.failure = null;
