@@ -128,6 +128,13 @@ func (p *process) stop(t testing.TB, sig os.Signal) int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
+// halt has the program stand still, and returns when every thread of it does.
+func (p *process) halt(t testing.TB) {
+	t.Helper()
+	must(t, p.cmd.Process.Signal(syscall.SIGSTOP))
+	eventually(t, p.name+" stands still", func() bool { return p.stoppedOutside(t, 0, 0) })
+}
+
 // log is the lines that a program writes on standard error.
 type log struct {
 	mu    sync.Mutex
