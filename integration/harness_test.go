@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -103,6 +104,13 @@ func attribute(line, name string) string {
 	_, rest, _ := strings.Cut(line, " "+name+"=")
 	value, _, _ := strings.Cut(rest, " ")
 	return value
+}
+
+// loggedAt is the time of a line of a log; zero: it has none.
+func loggedAt(line string) time.Time {
+	value, _, _ := strings.Cut(strings.TrimPrefix(line, "time="), " ")
+	at, _ := time.Parse(time.RFC3339, value)
+	return at
 }
 
 // openRules opens the installation's store in this process too, which is
