@@ -58,6 +58,7 @@ type sight struct {
 	end         shm.BootTime
 	ended       bool
 	first, last shm.BootTime // look-ups that found it usable; 0: none did
+	inC         bool         // the one in C is among those that did
 }
 
 const (
@@ -256,7 +257,7 @@ func (w *witness) sightings() (seen map[uint64]sight, err error) {
 		var s sight
 		line := w.answers.Text()
 		if _, scan := fmt.Sscanf(line, "key %d %x %d %d %t", &n, &fp, &s.first, &s.last, &s.ended); scan == nil {
-			s.fp = shm.Fingerprint(fp)
+			s.fp, s.inC = shm.Fingerprint(fp), s.last != 0
 			seen[n] = s
 			continue
 		}
@@ -283,7 +284,7 @@ func (w *witness) sightings() (seen map[uint64]sight, err error) {
 			return nil, fmt.Errorf("key %d is %s in C and %s in Go", n, c.fp, s.fp)
 		}
 		s := *s
-		s.last, s.ended = max(s.last, c.last), s.ended && c.ended
+		s.last, s.ended, s.inC = max(s.last, c.last), s.ended && c.ended, c.inC
 		seen[n] = s
 	}
 	for n, s := range seen {
