@@ -177,7 +177,7 @@ func openingAs(change func(*wire.Token)) func(*outlet) seen {
 // back for 50 ms. frame returns nil when there is none with that number.
 func openingTogether(frame func(p *peer, i int) []byte) func(*outlet) seen {
 	return func(o *outlet) (s seen) {
-		const together = 40 // less than may wait from one address
+		const together = 24 // less than half of what may wait from one address: those before may not be gone yet
 		for first := 0; ; first += together {
 			var peers []*peer
 			for i := first; i < first+together; i++ {
