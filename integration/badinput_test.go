@@ -111,10 +111,10 @@ func (row *badInput) check(t *testing.T, s *site) {
 	if got := row.do(o); !got.is(row.sees) {
 		t.Errorf("it is told %s\nexpected %s", got, row.sees)
 	}
-	row.checkLog(t, o, mark)
 	if got := (after{o.history(), o.shared()}); !got.is(row.after) {
 		t.Errorf("afterwards %+v, expected %+v", got, row.after)
 	}
+	row.checkLog(t, o, mark) // last: where nothing must come it has had time to
 }
 
 // checkLog looks for the server's line, which may come a little later than its

@@ -403,7 +403,7 @@ func (o *outlet) published() {
 	if r.code != 0 {
 		return // not made yet
 	}
-	rows, err := o.rules.Keys(o.t.Context(), keyservice.KeyQuery{Outlet: o.id, ByNumber: true, Limit: 10})
+	rows, err := o.rules.Keys(o.t.Context(), keyservice.KeyQuery{Outlet: o.id, ByNumber: true, Limit: 1000})
 	must(o.t, err)
 	centre := make(map[uint64]keyservice.KeyRow)
 	for _, row := range rows {
