@@ -4,8 +4,8 @@ import "time"
 
 // Tuning is bounds as a test sets them; zero values change nothing.
 type Tuning struct {
-	Open, Write, Idle, Ping time.Duration
-	Pushes                  int
+	Open, Write, Close, Idle, Ping time.Duration
+	Pushes                         int
 }
 
 // Tune is called before the first connection.
@@ -13,7 +13,7 @@ func (s *Server) Tune(t Tuning) {
 	for _, d := range []struct {
 		to   *time.Duration
 		from time.Duration
-	}{{&s.bounds.open, t.Open}, {&s.bounds.write, t.Write}, {&s.bounds.idle, t.Idle}, {&s.bounds.ping, t.Ping}} {
+	}{{&s.bounds.open, t.Open}, {&s.bounds.write, t.Write}, {&s.bounds.close, t.Close}, {&s.bounds.idle, t.Idle}, {&s.bounds.ping, t.Ping}} {
 		if d.from != 0 {
 			*d.to = d.from
 		}
@@ -22,3 +22,6 @@ func (s *Server) Tune(t Tuning) {
 		s.bounds.pushes = t.Pushes
 	}
 }
+
+// Ended waits for the goroutines of all sessions. None may be open, nor come.
+func (s *Server) Ended() { s.wg.Wait() }

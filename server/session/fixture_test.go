@@ -142,10 +142,13 @@ func newCentre(t *testing.T, limits session.Limits, tuning session.Tuning) *cent
 	}
 	c.sessions = session.New(c.Service, limits, log)
 	if tuning.Open == 0 {
-		tuning.Open = 2 * patience // as for Write: not because the machine stood still
+		tuning.Open = 2 * patience // as for Write and Close: not because the machine stood still
 	}
 	if tuning.Write == 0 {
 		tuning.Write = 2 * patience
+	}
+	if tuning.Close == 0 {
+		tuning.Close = 2 * patience
 	}
 	c.sessions.Tune(tuning)
 	server := httptest.NewUnstartedServer(web.New(web.Config{Log: log}, c.Service, c.sessions))
@@ -193,6 +196,7 @@ func (c *centre) used(t *testing.T, token *wire.Token) {
 	waitFor(t, "it to be looked up again", func() bool { return looked.Load() >= 2 })
 	p.ws.Close(websocket.StatusNormalClosure, "")
 	waitFor(t, "it to be closed", func() bool { return c.sessions.Open() == 0 })
+	c.sessions.Ended() // it may be looked up a third time: told of the open before and after it counted as open
 }
 
 // history is how many changes the store has recorded.

@@ -164,7 +164,7 @@ func TestDisabledAndCut(t *testing.T) {
 // TestShutdown: what is in flight is answered, then everybody is told to come
 // back; those who do not answer are cut off.
 func TestShutdown(t *testing.T) {
-	c := newCentre(t, session.Limits{}, session.Tuning{})
+	c := newCentre(t, session.Limits{}, session.Tuning{Close: time.Second})
 	token, second := c.enrol(t, "o", wire.RoleOutlet), c.enrol(t, "p", wire.RoleOutlet)
 	c.used(t, token)
 	idle, busy, waiting := c.connect(t, token), c.connect(t, token), c.dial(t, token)
@@ -243,7 +243,7 @@ func TestShutdownInHaste(t *testing.T) {
 // TestUnansweredClose: after the close frame S waits for 1 s, not for the
 // client's pleasure, whatever has been announced.
 func TestUnansweredClose(t *testing.T) {
-	c := newCentre(t, session.Limits{}, session.Tuning{})
+	c := newCentre(t, session.Limits{}, session.Tuning{Close: time.Second})
 	long := binary.BigEndian.AppendUint64([]byte{0x82, 0xff}, 1<<40)
 	for name, sent := range map[string][]byte{
 		"a frame of 1 TB": append(long, make([]byte, 4+1000)...),
