@@ -67,15 +67,24 @@ func TestLock(t *testing.T) {
 	}
 }
 
+// openHasty opens the store with so short a timeout that the machine may stand
+// still for longer while it is opened.
+func openHasty(t *testing.T, url string, timeout time.Duration) (s *postgres.Store) {
+	t.Helper()
+	until(t, "it opens in time", func() bool {
+		var err error
+		s, err = postgres.Open(t.Context(), url, postgres.Options{Timeout: timeout})
+		return err == nil
+	})
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
 // TestBusy: an outlet that somebody else holds for too long.
 func TestBusy(t *testing.T) {
 	url := pgtest.Database(t)
 	s := open(t, url)
-	hasty, err := postgres.Open(t.Context(), url, postgres.Options{Timeout: 200 * time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer hasty.Close()
+	hasty := openHasty(t, url, 200*time.Millisecond)
 	apply(t, s, enrol("a"))
 	tx := begin(t, connect(t, url))
 	if _, err := tx.Exec(t.Context(), `SELECT FROM outlet FOR UPDATE`); err != nil {
@@ -87,7 +96,7 @@ func TestBusy(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	err = s.Apply(ctx, []*keyservice.Change{nothing})
+	err := s.Apply(ctx, []*keyservice.Change{nothing})
 	if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, keyservice.ErrBusy) {
 		t.Errorf("a caller who gives up: %v", err)
 	}
@@ -100,11 +109,7 @@ func TestBusy(t *testing.T) {
 func TestStuckSession(t *testing.T) {
 	url := pgtest.Database(t)
 	s := open(t, url)
-	hasty, err := postgres.Open(t.Context(), url, postgres.Options{Timeout: 300 * time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer hasty.Close()
+	hasty := openHasty(t, url, 300*time.Millisecond)
 	apply(t, s, enrol("a"))
 	hung := &keyservice.Change{Outlet: "a", Decide: func(l *keyservice.Ledger) error {
 		time.Sleep(900 * time.Millisecond)

@@ -10,7 +10,9 @@ import (
 	"hufu/server/store/storetest"
 )
 
-func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, postgres.Migrate)) }
+// A position in the change table moves up to the oldest transaction of the
+// cluster: there are none but the tests' own.
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m, postgres.Migrate, pgtest.Set("autovacuum=off"))) }
 
 func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Data {
