@@ -207,32 +207,34 @@ func TestConsoleHistory(t *testing.T) {
 		compareCSV(t, must(os.ReadFile(name))(t), rows)
 	})
 	// The browser's own files of a page stand in for those that a person
-	// chooses: a test cannot answer the browser's dialog. The disk is full of
-	// other work after some pages, until it is told to go on.
-	const choose = `
+	// chooses: a test cannot answer the browser's dialog. The disk has other work
+	// after so many writes, until it is told to go on.
+	choose := func(writes int) string {
+		return fmt.Sprintf(`
 		let goesOn;
 		const room = new Promise((r) => { goesOn = r; });
 		Object.assign(globalThis, { goesOn, givenUp: 0 });
 		globalThis.showSaveFilePicker = async ({ suggestedName }) => {
 			const folder = await navigator.storage.getDirectory();
 			const file = await folder.getFileHandle(suggestedName, { create: true });
-			let lines = 0;
+			let left = %d;
 			return { createWritable: async () => {
 				const stream = await file.createWritable();
 				return {
-					write: async (text) => { if (lines++ > 3) await room; return stream.write(text); },
+					write: async (text) => { if (left-- <= 0) await room; return stream.write(text); },
 					close: () => stream.close(),
 					abort: () => stream.abort().then(() => { givenUp++; }),
 				};
 			} };
-		};`
+		};`, writes)
+	}
 	content := func(c *console) string {
 		return eval[string](c.tab, `
 			const folder = await navigator.storage.getDirectory();
 			return (await (await folder.getFileHandle('hufu-HQ.csv')).getFile()).text();`)
 	}
 	t.Run("streamed", func(t *testing.T) {
-		c := open(t, "#/history", choose)
+		c := open(t, "#/history", choose(4))
 		c.allow(offline...)
 		c.click("export-csv")
 		c.until("document.querySelector('[data-test=export-rows]')?.textContent.includes('keys')")
@@ -244,7 +246,7 @@ func TestConsoleHistory(t *testing.T) {
 		compareCSV(t, []byte(content(c)), rows)
 	})
 	t.Run("cancelled", func(t *testing.T) {
-		c := open(t, "#/history", choose)
+		c := open(t, "#/history", choose(0)) // before anything is written
 		c.click("export-csv")
 		c.click("export-cancel")
 		c.run("goesOn()")
@@ -254,7 +256,7 @@ func TestConsoleHistory(t *testing.T) {
 		}
 	})
 	t.Run("locked", func(t *testing.T) {
-		c := open(t, "#/history", choose)
+		c := open(t, "#/history", choose(4))
 		c.click("export-csv")
 		c.until("document.querySelector('[data-test=export-rows]')?.textContent.includes('keys')")
 		c.click("lock")
