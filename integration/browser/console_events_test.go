@@ -178,7 +178,8 @@ func TestConsoleEventsNoGap(t *testing.T) {
 		}
 		must(0, happen(t.Context(), store, id, changes, fmt.Sprint(changes, " while away")))(t)
 		s.start()
-		c.until("document.querySelector('[data-test=live][data-state=live]')")
+		// What it is told again may be there before it has read, and begun anew.
+		c.until("document.querySelector('[data-test=events-page][aria-busy=false] [data-test=live][data-state=live]')")
 	}
 	away(37)
 	c.lists()
