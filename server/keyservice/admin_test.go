@@ -2,6 +2,7 @@ package keyservice_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -382,7 +383,12 @@ func TestFeedOutOfOrder(t *testing.T) {
 	lone := must(keyservice.New(keyservice.Config{ServerID: serverID, Now: c.now}, stage, c.ring))(t)
 	stage.write("hangs")
 	p := &keyservice.Peer{ClientID: "p", Role: wire.RoleAuditor}
-	ok, err := lone.Administer(t.Context(), p, &wire.Administer{Doc: must(wire.EncodeOperation(&wire.Watch{}))(t)}, 1)
+	var ok *wire.AdministerOK
+	var err error
+	waitFor(t, soon, "an answer", func() bool { // it has 5 s, of which it waits for 2
+		ok, err = lone.Administer(t.Context(), p, &wire.Administer{Doc: must(wire.EncodeOperation(&wire.Watch{}))(t)}, 1)
+		return !errors.Is(err, wire.CodeBusy)
+	})
 	var r wire.WatchOK
 	if err != nil || wire.DecodeResult(ok.Doc, &r) != nil || r.N != 0 {
 		t.Errorf("watching from %d while a transaction hangs, want 0: everything again; %v", r.N, err)
